@@ -9,7 +9,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
 
+import numpy as np
+from numpy.typing import NDArray
+
+from wildstyle.errors import InputError
 from wildstyle.faces.decode import decode_image
 from wildstyle.faces.record import Face, FaceRecord
 
@@ -26,6 +32,7 @@ class FaceSource(ABC):
 
     name: str
     location: str
+    _positions: dict[str, int] | None = None
 
     @abstractmethod
     def __len__(self) -> int:
@@ -52,27 +59,69 @@ class FaceSource(ABC):
         record = self.record(index)
         return Face(decode_image(self.encoded(index), where=f"{self.location}:{record.id}"), record)
 
-    def close(self) -> None:
+    def labels(self) -> NDArray[np.int64]:
+        """Class index of every face, (N,) int64, -1 where the person is unknown."""
+        records = (self.record(i) for i in range(len(self)))
+        return np.fromiter((-1 if r.label is None else r.label for r in records), np.int64, len(self))
+
+    def subjects(self) -> list[str | None]:
+        """Name of the person in every face, None where unknown."""
+        return [self.record(i).subject for i in range(len(self))]
+
+    def index_of(self, face_id: str) -> int | None:
+        """Where the face with this id is, or None."""
+        if self._positions is None:
+            self._positions = {self.record(i).id: i for i in range(len(self))}
+        return self._positions.get(face_id)
+
+    def close(self) -> None:  # noqa: B027 - most sources hold nothing open
         """Release open files. Safe to call twice."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
 
 class Subset(FaceSource):
-    """Some faces of another source, in a given order."""
+    """Some faces of another source, in a given order; closing it leaves the other open.
 
-    def __init__(self, base: FaceSource, indices: Sequence[int], *, name: str | None = None) -> None:
+    Args:
+        base: where the faces are.
+        indices: (M,) positions in ``base``; their order is kept, repeats are allowed.
+        name: short name; that of ``base`` by default.
+
+    Raises:
+        InputError: an index lies outside ``base``.
+    """
+
+    def __init__(self, base: FaceSource, indices: Sequence[int] | NDArray[np.int64], *, name: str | None = None) -> None:
         self.base = base
-        self.indices = [int(i) for i in indices]
+        self.indices: NDArray[np.int64] = np.asarray(indices, dtype=np.int64)
         self.name = name or base.name
         self.location = base.location
+        wrong = self.indices[(self.indices < 0) | (self.indices >= len(base))]
+        if len(wrong):
+            raise InputError(f"there is no face {wrong[0]}, only 0 to {len(base) - 1}", where=base.location)
 
     def __len__(self) -> int:
         return len(self.indices)
 
     def record(self, index: int) -> FaceRecord:
-        return self.base.record(self.indices[index])
+        return self.base.record(int(self.indices[index]))
 
     def encoded(self, index: int) -> bytes:
-        return self.base.encoded(self.indices[index])
+        return self.base.encoded(int(self.indices[index]))
 
     def read(self, index: int) -> Face:
-        return self.base.read(self.indices[index])
+        return self.base.read(int(self.indices[index]))
+
+    def labels(self) -> NDArray[np.int64]:
+        return self.base.labels()[self.indices]
+
+    def subjects(self) -> list[str | None]:
+        known = self.base.subjects()
+        return [known[i] for i in self.indices]

@@ -6,12 +6,16 @@ the weights (safetensors metadata) and in the ONNX metadata, one string a field.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
+from wildstyle.errors import ContractError
+
 CONTRACT_VERSION = 1
+FLIP_RULES = ("none", "sum", "mean", "concat")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,10 +35,14 @@ class RecogniserContract:
         landmark_template: name of the five-point template faces are aligned to.
         embedding_size: length of an embedding.
         norm_is_quality: whether the length of the raw embedding carries image quality.
+        flip_rule: how the owner combines a face with its mirror image: none, sum, mean or concat.
         licence: licence of the weights as stated, "unknown" if nobody said.
         origin: where the weights come from.
         base_model_hash: sha256 of the weights this one was adapted from, "" for an original.
         compat_group: embeddings may be compared only inside one group.
+
+    Raises:
+        ContractError: a value is outside what is listed above.
     """
 
     model_id: str
@@ -45,10 +53,16 @@ class RecogniserContract:
     input_size: int = 112
     landmark_template: str = "arcface-112"
     norm_is_quality: bool = False
+    flip_rule: str = "none"
     licence: str = "unknown"
     origin: str = "unknown"
     base_model_hash: str = ""
     compat_group: str = ""
+
+    def __post_init__(self) -> None:
+        faults = list(_faults(self))
+        if faults:
+            raise ContractError("; ".join(faults), where=f"contract of {self.model_id or 'a nameless recogniser'}")
 
     def normalise(self, images: Tensor) -> Tensor:
         """Working images to network input; differentiable.
@@ -64,3 +78,76 @@ class RecogniserContract:
         mean = torch.tensor(self.mean, dtype=images.dtype, device=images.device).view(1, 3, 1, 1)
         std = torch.tensor(self.std, dtype=images.dtype, device=images.device).view(1, 3, 1, 1)
         return (images - mean) / std
+
+    def check_images(self, shape: Sequence[int]) -> None:
+        """Refuse a batch this recogniser can't take.
+
+        Raises:
+            ContractError: ``shape`` is not (N, 3, input_size, input_size).
+        """
+        wanted = (3, self.input_size, self.input_size)
+        if len(shape) != 4 or tuple(shape[1:]) != wanted:
+            raise ContractError(
+                f"the recogniser takes images of shape (N, {wanted[0]}, {wanted[1]}, {wanted[2]}), got {tuple(shape)}",
+                where=self.model_id,
+                remedy=f"align the faces to {self.input_size}x{self.input_size} px (wildstyle faces align)",
+            )
+
+    def check_landmark_template(self, template: str, *, where: object) -> None:
+        """Refuse faces aligned to another template than the recogniser was trained on.
+
+        Raises:
+            ContractError: naming both templates.
+        """
+        if template != self.landmark_template:
+            raise ContractError(
+                f"faces are aligned to {template!r}, the recogniser {self.model_id!r} wants {self.landmark_template!r}",
+                where=where,
+                remedy="align the original pictures to the recogniser's template",
+            )
+
+    def check_comparable(self, other: RecogniserContract) -> None:
+        """Refuse to compare embeddings of two spaces.
+
+        Raises:
+            ContractError: embedding sizes or compatibility groups differ; both are named.
+        """
+        ours = (self.embedding_size, self.compat_group)
+        theirs = (other.embedding_size, other.compat_group)
+        if ours != theirs:
+            raise ContractError(
+                f"{self.model_id!r} gives {ours[0]}-d embeddings of group {ours[1]!r},"
+                f" {other.model_id!r} gives {theirs[0]}-d embeddings of group {theirs[1]!r}",
+                remedy="embed both sides with one recogniser",
+            )
+
+    def preprocessing(self) -> dict[str, object]:
+        """The fields that change what the network sees, JSON-able."""
+        return {
+            "channel_order": self.channel_order,
+            "mean": list(self.mean),
+            "std": list(self.std),
+            "input_size": self.input_size,
+        }
+
+    def with_(self, **changes: object) -> RecogniserContract:
+        """A copy with some fields changed, checked again."""
+        return replace(self, **changes)  # type: ignore[arg-type]
+
+
+def _faults(contract: RecogniserContract) -> list[str]:
+    """Everything that is wrong with the values, in one list."""
+    faults: list[str] = []
+    if contract.channel_order not in ("RGB", "BGR"):
+        faults.append(f"channel order is RGB or BGR, not {contract.channel_order!r}")
+    if len(contract.mean) != 3 or not all(0.0 <= value <= 1.0 for value in contract.mean):
+        faults.append(f"mean is three values in [0, 1] (units of the full range), not {contract.mean}")
+    if len(contract.std) != 3 or not all(0.0 < value <= 10.0 for value in contract.std):
+        faults.append(f"std is three positive values (units of the full range), not {contract.std}")
+    if contract.embedding_size < 1:
+        faults.append(f"embedding size is at least 1, not {contract.embedding_size}")
+    if contract.input_size < 16:
+        faults.append(f"input size is at least 16 px, not {contract.input_size}")
+    if contract.flip_rule not in FLIP_RULES:
+        faults.append(f"flip rule is one of {', '.join(FLIP_RULES)}, not {contract.flip_rule!r}")
+    return faults

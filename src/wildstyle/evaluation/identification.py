@@ -1,0 +1,227 @@
+"""Templates against a gallery: verification, closed-set and open-set identification from a manifest.
+
+* Verification: each probe against its own person (mated) and against everybody else in the gallery (impostors).
+* Closed set: rank of the own person among all people of the gallery, over probes whose person is there.
+* Open set (watch list): only enrolled people are in the gallery. FPIR is the share of the non-mated probes with
+  *any* candidate above the threshold; TPIR the share of the mated probes whose person comes first *and* lies above
+  it (ISO/IEC 19795-1; Grother and Ngan, NISTIR 8009, on the two-number form).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wildstyle.errors import LabelError, SettingError
+from wildstyle.evaluation.outcome import Outcome, Vectors
+from wildstyle.evaluation.rates import STRICT_RULE, rate_name
+from wildstyle.evaluation.search import KEPT_IMPOSTORS, Search
+from wildstyle.evaluation.shares import Impostors, Items, Question
+from wildstyle.evaluation.templates import ProtocolRow, Templates, template_text, template_value
+from wildstyle.evaluation.trial import Trial
+
+Groups = Mapping[str, NDArray[np.bool_]]
+"""(T,) masks over the probes by name."""
+
+VERSION = "1"
+
+RULES = {
+    "fmr_rule": STRICT_RULE,
+    "fpir_rule": "strict, on the highest score of each non-mated probe; a hit also needs rank 1",
+    "pooling": "template = mean of unit embeddings, normalised; a person's score is the best of the templates",
+    "flip": "none",
+    "ties": "against the system: the mate ranks last among equals",
+    "failures": "a failed probe is a miss and gives no impostor score; failed gallery faces are left out of the "
+    "template, a person without any is not found; groups other than 'all' leave failed probes out",
+    "comparisons": "cosine, float32; each probe against the whole gallery; mated ones only across media",
+    "distractors": "one template each, added to the closed-set gallery",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class IdentificationOptions:
+    """What to ask of a manifest.
+
+    Attributes:
+        bands: rising edges in px that split probes by ``min_side``; none of them: no bands.
+        ranks: ranks of the closed set.
+        fmr_targets: FMRs of the verification part.
+        fpir_targets: FPIRs of the open-set part.
+        by: further columns whose values make groups, ``"media"`` or an attribute.
+        same_media: count mated comparisons inside one medium instead of refusing them; the figures then say how
+            well frames of one film are told, not people.
+    """
+
+    bands: tuple[float, ...] = (40, 80)
+    ranks: tuple[int, ...] = (1, 5)
+    fmr_targets: tuple[float, ...] = (1e-2, 1e-3)
+    fpir_targets: tuple[float, ...] = (1e-2, 1e-1)
+    by: tuple[str, ...] = ()
+    same_media: bool = False
+
+    def __post_init__(self) -> None:
+        if list(self.bands) != sorted(set(self.bands)):
+            raise SettingError(f"edges of bands must rise, not {self.bands}")
+        if any(rank < 1 for rank in self.ranks):
+            raise SettingError(f"ranks start at 1, not {self.ranks}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class IdentificationOutcome(Outcome):
+    """Raw results of T probes.
+
+    Attributes:
+        probes: the probe templates.
+        ok: (T,) bool, False for failed probes.
+        mated: (T,) bool, whether the probe's person is in the closed-set gallery.
+        mate: (T,) float32 score of the own person, minus infinity for failed and non-mated probes.
+        best_other: (T,) float32 best score of another person.
+        ranks: (T,) int64 rank of the own person from 1; 0 for failed and non-mated probes.
+    """
+
+    probes: Templates
+    ok: NDArray[np.bool_]
+    mated: NDArray[np.bool_]
+    mate: NDArray[np.float32]
+    best_other: NDArray[np.float32]
+    ranks: NDArray[np.int64]
+
+
+def evaluate_identification(
+    vectors: Vectors,
+    ok: NDArray[np.bool_],
+    rows: Sequence[ProtocolRow],
+    *,
+    data: str = "manifest",
+    distractors: Vectors | None = None,
+    options: IdentificationOptions | None = None,
+) -> IdentificationOutcome:
+    """Run the manifest protocol.
+
+    Args:
+        vectors: (R, D) float32 unit embeddings, one a row; rows of failed faces hold anything.
+        ok: (R,) bool, False where there is no embedding.
+        rows: R rows with the roles ``gallery`` and ``probe``.
+        data: name of the set, for the result.
+        distractors: (M, D) float32 unit embeddings of people who are in no probe.
+        options: see ``IdentificationOptions``.
+
+    Raises:
+        InputError: shapes disagree, a role is missing, or embeddings are not of unit length.
+        LabelError: a template of two people, contradicting enrolment, or a probe from its own gallery's medium.
+    """
+    options = options or IdentificationOptions()
+    trial = Trial.of(vectors, ok, rows, distractors)
+    shared = _sharing_media(trial, rows, options)
+    groups = _groups(trial.probes, rows, np.asarray(ok, bool), options)
+    closed, top = trial.search(trial.in_gallery, impostors_kept=KEPT_IMPOSTORS)
+    impostors = Impostors.crossed(top, trial.probes_per_person(), trial.candidates_per_person())
+    questions = (
+        *_closed_set(trial, closed, groups, options),
+        *_verification(trial, closed, impostors, groups, options),
+        *_open_set(trial, groups, options),
+    )
+    return IdentificationOutcome(
+        protocol="identification",
+        version=VERSION,
+        data=data,
+        rules=RULES,
+        counts=trial.counts() | {"impostor comparisons": impostors.total, "probes sharing a medium": shared},
+        people=trial.names,
+        questions=questions,
+        probes=trial.probes,
+        ok=trial.probes.ok,
+        mated=trial.mated,
+        mate=closed.mate,
+        best_other=closed.best_other,
+        ranks=np.where(trial.probes.ok & trial.mated, closed.ahead + 1, 0),
+    )
+
+
+def _closed_set(trial: Trial, closed: Search, groups: Groups, options: IdentificationOptions) -> list[Question]:
+    found = np.isfinite(closed.mate)
+    galleries = [("", closed.ahead)]
+    if trial.distractors is not None:
+        galleries.append((" with distractors", closed.ahead + trial.distractors_ahead(closed.mate)))
+    part, groups = trial.mated, _among(groups, trial.mated)
+
+    def hits(ahead: NDArray[np.int64], rank: int) -> Items:
+        return Items((found & (ahead < rank))[part].astype(np.float32), trial.probe_people[part])
+
+    return [
+        Question(f"rank-{rank}{suffix}", hits(ahead, rank), groups)
+        for suffix, ahead in galleries
+        for rank in options.ranks
+    ]
+
+
+def _verification(
+    trial: Trial, closed: Search, impostors: Impostors, groups: Groups, options: IdentificationOptions
+) -> list[Question]:
+    items = Items(closed.mate[trial.mated], trial.probe_people[trial.mated])
+    groups = _among(groups, trial.mated)
+    return [Question(f"tar@fmr={rate_name(t)}", items, groups, impostors, t) for t in options.fmr_targets]
+
+
+def _open_set(trial: Trial, groups: Groups, options: IdentificationOptions) -> list[Question]:
+    if not trial.enrolled.any():
+        return []
+    opened, _ = trial.search(trial.enrolled)
+    listed, others = trial.on_list, ~trial.on_list & trial.probes.ok
+    first = np.where(opened.ahead == 0, opened.mate, np.float32(-np.inf))
+    items = Items(first[listed], trial.probe_people[listed])
+    impostors = Impostors.of(Items(opened.best_other[others], trial.probe_people[others]))
+    groups = _among(groups, listed)
+    return [Question(f"tpir@fpir={rate_name(t)}", items, groups, impostors, t) for t in options.fpir_targets]
+
+
+def _sharing_media(trial: Trial, rows: Sequence[ProtocolRow], options: IdentificationOptions) -> int:
+    shared = trial.sharing_media(rows)
+    if shared and not options.same_media:
+        raise LabelError(
+            f"{shared} probes come from the same film, take or camera-day as their person's gallery",
+            remedy="take gallery and probes from different media, or allow it and don't trust the figures",
+        )
+    return shared
+
+
+def _groups(
+    probes: Templates, rows: Sequence[ProtocolRow], ok: NDArray[np.bool_], options: IdentificationOptions
+) -> Groups:
+    groups = {"all": np.ones(len(probes), bool)}
+    sides = template_value(probes, rows, ok, lambda row: row.min_side)
+    edges = [-np.inf, *options.bands, np.inf]
+    if options.bands:
+        for low, high in pairwise(edges):
+            groups[band_name(low, high)] = probes.ok & (sides >= low) & (sides < high)
+    for column in options.by:
+        texts = template_text(probes, rows, _column(column))
+        for value in sorted({t for t in texts if t}):
+            groups[f"{column}={value}"] = probes.ok & np.array([t == value for t in texts])
+    return groups
+
+
+def band_name(low: float, high: float) -> str:
+    """Name of the band from ``low`` px to just below ``high`` px: ``<40 px``, ``40-79 px``, ``>=80 px``."""
+    if np.isneginf(low):
+        return f"<{high:g} px"
+    if np.isposinf(high):
+        return f">={low:g} px"
+    last = high - 1 if float(high).is_integer() else high
+    return f"{low:g}-{last:g} px"
+
+
+def _column(name: str) -> Callable[[ProtocolRow], str | None]:
+    if name == "media":
+        return lambda row: row.media
+    return lambda row: row.attributes.get(name)
+
+
+def _among(groups: Groups, part: NDArray[np.bool_]) -> Groups:
+    """Groups of the probes in ``part``; empty ones are left out."""
+    inside = {name: mask[part] for name, mask in groups.items()}
+    return {name: mask for name, mask in inside.items() if name == "all" or mask.any()}

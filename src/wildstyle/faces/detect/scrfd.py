@@ -1,0 +1,104 @@
+"""SCRFD with five points (Guo et al., ICLR 2022) from an ONNX file, run by ONNX Runtime."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from wildstyle.errors import SettingError
+from wildstyle.faces.detect.detection import Detection, suppress
+from wildstyle.faces.detect.onnx_session import Session, open_session
+from wildstyle.faces.record import Pixels
+
+Floats = NDArray[np.float32]
+
+_STRIDES = (8, 16, 32)
+_ANCHORS = 2
+
+
+def outputs_of(path: Path) -> dict[str, Any]:
+    """Name and shape of the outputs of an ONNX file, in order.
+
+    Raises:
+        InputError: not an ONNX model.
+    """
+    return {o.name: o.shape for o in open_session(path, threads=1).get_outputs()}
+
+
+def recognises(outputs: dict[str, Any]) -> bool:
+    """Whether these are the nine outputs of an SCRFD with landmarks: three each of 1, 4 and 10 values."""
+    return sorted(_last(shape) for shape in outputs.values()) == [1, 1, 1, 4, 4, 4, 10, 10, 10] and all(
+        "_" not in name for name in outputs
+    )
+
+
+def _last(shape: Any) -> int:
+    return shape[-1] if shape and isinstance(shape[-1], int) else -1
+
+
+class Scrfd:
+    """SCRFD: three strides, two anchors a place, each with a score, a box and five points."""
+
+    def __init__(self, path: str | Path, *, size: int = 640, score: float = 0.5, threads: int = 0) -> None:
+        """Open the file.
+
+        Args:
+            path: ONNX file.
+            size: pictures are fitted into a square of this side, a multiple of 32.
+            score: detections below are dropped.
+            threads: CPU threads; 0 lets the runtime choose.
+
+        Raises:
+            SettingError: size is no multiple of 32.
+            InputError: not an ONNX model.
+        """
+        if size < 32 or size % 32:
+            raise SettingError(f"a detector size of {size} px", remedy="use a multiple of 32, usually 640")
+        path = Path(path)
+        self.size, self.score = size, score
+        self.name = f"{path.stem}@{hashlib.sha256(path.read_bytes()).hexdigest()[:8]}"
+        self._session: Session = open_session(path, threads=threads)
+        self._input: str = self._session.get_inputs()[0].name
+
+    def detect(self, image: Pixels) -> list[Detection]:
+        """Faces in ``image``, (H, W, 3) uint8 RGB, best score first."""
+        canvas, scale = letterbox(image, self.size)
+        feed = (canvas.astype(np.float32) - 127.5) / 128
+        outputs = self._session.run(None, {self._input: np.ascontiguousarray(feed.transpose(2, 0, 1)[None])})
+        scores, boxes, points = _decode([o.reshape(-1, o.shape[-1]) for o in outputs], self.size, self.score)
+        kept = suppress(boxes, scores, 0.4)
+        return [Detection(boxes[i], points[i], float(scores[i])).mapped(1 / scale) for i in kept]
+
+
+def letterbox(image: Pixels, size: int) -> tuple[Pixels, float]:
+    """The picture fitted into the top left of a black square, and the factor it was scaled by."""
+    height, width = image.shape[:2]
+    scale = size / max(height, width)
+    fitted = (max(1, round(width * scale)), max(1, round(height * scale)))
+    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    canvas = np.zeros((size, size, 3), np.uint8)
+    canvas[: fitted[1], : fitted[0]] = cv2.resize(image, fitted, interpolation=how)
+    return canvas, scale
+
+
+def _decode(outputs: list[Floats], size: int, threshold: float) -> tuple[Floats, Floats, Floats]:
+    """Scores (N,), boxes (N, 4) and points (N, 5, 2) in px of the square, above the threshold."""
+    by_width = {width: [o for o in outputs if o.shape[1] == width] for width in (1, 4, 10)}
+    found: list[tuple[Floats, Floats, Floats]] = []
+    for stride, score, box, point in zip(_STRIDES, by_width[1], by_width[4], by_width[10], strict=True):
+        sure = np.flatnonzero(score[:, 0] >= threshold)
+        place = sure // _ANCHORS
+        across = size // stride
+        centre = np.stack([place % across, place // across], axis=1).astype(np.float32) * stride
+        # A box is four distances from the anchor, a point an offset, both in strides.
+        reach = box[sure] * stride
+        corners = np.hstack([centre - reach[:, :2], centre + reach[:, 2:]])
+        offsets = point[sure].reshape(-1, 5, 2) * stride
+        found.append((score[sure, 0], corners, centre[:, None] + offsets))
+    scores, boxes, points = zip(*found, strict=True)
+    return np.concatenate(scores), np.concatenate(boxes), np.concatenate(points)

@@ -1,0 +1,231 @@
+"""What paths say of faces, kept without one Python object a face.
+
+``<subject>/<media>/<file>`` or ``<subject>/<file>``; a file on the top level has neither. Names lie in
+one block of bytes, people and media in integer codes, so a listing of millions stays small.
+"""
+
+from __future__ import annotations
+
+import re
+from array import array
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wildstyle.errors import CorruptArchive, HostileFile
+from wildstyle.faces.record import FaceRecord
+from wildstyle.faces.source import FaceSource
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+_DRIVE = re.compile(r"[A-Za-z]:")
+_SEPARATORS = re.compile(r"[/\\]")
+
+
+def is_image(path: str) -> bool:
+    """Whether the path ends like an image that can be decoded here."""
+    return path.lower().endswith(IMAGE_SUFFIXES)
+
+
+def is_hidden(path: str) -> bool:
+    """Whether any part of a relative path starts with a dot (also macOS' ``._name`` twins)."""
+    return path.startswith(".") or "/." in path or path.startswith("__MACOSX/")
+
+
+def refuse_escape(path: str, *, where: object) -> None:
+    """Let only paths pass that stay below the folder or archive they are in.
+
+    Raises:
+        HostileFile: the path is absolute, climbs with ``..`` or holds a NUL.
+    """
+    if (
+        path.startswith(("/", "\\"))
+        or "\0" in path
+        or _DRIVE.match(path)
+        or (".." in path and ".." in _SEPARATORS.split(path))
+    ):
+        raise HostileFile(
+            f"name {path!r} leaves the folder",
+            where=where,
+            remedy="don't use this file unless you know who made it; repack it with relative names",
+        )
+
+
+class PathFacts(NamedTuple):
+    """Who and where from, as the folders of a path say."""
+
+    subject: str | None
+    media: str | None
+
+
+def facts_of(path: str) -> PathFacts:
+    """Subject and media of ``<subject>/<media>/<file>`` or ``<subject>/<file>``; None where absent."""
+    folders = path.split("/")[:-1]
+    if not folders:
+        return PathFacts(None, None)
+    return PathFacts(folders[0], "/".join(folders[1:]) or None)
+
+
+class Names:
+    """Unique names by position and positions by name, in about 24 bytes a name plus the text.
+
+    Args:
+        names: relative paths; order is kept.
+        where: file or folder, for the message.
+
+    Raises:
+        CorruptArchive: a name comes twice.
+    """
+
+    def __init__(self, names: Iterable[str] = (), *, where: object) -> None:
+        self._where = where
+        self._text = bytearray()
+        self._ends = array("q", [0])
+        self._hashes = array("q")
+        for name in names:
+            self.append(name)
+        self.seal()
+
+    def append(self, name: str) -> None:
+        """Add one name; it can be found after ``seal``."""
+        self._text += name.encode("utf-8", "surrogateescape")
+        self._ends.append(len(self._text))
+        self._hashes.append(hash(name))
+
+    def seal(self) -> Names:
+        """Make all names findable.
+
+        Raises:
+            CorruptArchive: a name comes twice.
+        """
+        hashes = np.array(self._hashes, np.int64)
+        self._order = np.argsort(hashes, kind="stable")
+        self._sorted = hashes[self._order]
+        self._refuse_duplicates()
+        return self
+
+    def __len__(self) -> int:
+        return len(self._ends) - 1
+
+    def __getitem__(self, index: int) -> str:
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        return self._text[self._ends[index] : self._ends[index + 1]].decode("utf-8", "surrogateescape")
+
+    def __iter__(self) -> Iterator[str]:
+        return (self[i] for i in range(len(self)))
+
+    def find(self, name: str) -> int | None:
+        """Position of ``name``, or None."""
+        return next((i for i in self._with_hash(hash(name)) if self[i] == name), None)
+
+    def _with_hash(self, value: int) -> Iterator[int]:
+        place = int(np.searchsorted(self._sorted, value))
+        while place < len(self._sorted) and self._sorted[place] == value:
+            yield int(self._order[place])
+            place += 1
+
+    def _refuse_duplicates(self) -> None:
+        for place in np.flatnonzero(self._sorted[1:] == self._sorted[:-1]):
+            name = self[int(self._order[place + 1])]
+            if self.find(name) != int(self._order[place + 1]):
+                raise CorruptArchive(
+                    f"name {name!r} comes twice", where=self._where, remedy="repack it with one face a name"
+                )
+
+
+class Coded:
+    """A column of texts, most of them repeated: (N,) int32 codes into sorted unique values, -1 for None."""
+
+    def __init__(self, values: Iterable[str | None] = ()) -> None:
+        self._seen: dict[str, int] = {}
+        self._raw = array("i")
+        self.values: list[str] = []
+        self.codes: NDArray[np.int32] = np.zeros(0, np.int32)
+        for value in values:
+            self.append(value)
+        self.seal()
+
+    def append(self, value: str | None) -> None:
+        """Add one value; it can be read after ``seal``."""
+        self._raw.append(-1 if value is None else self._seen.setdefault(value, len(self._seen)))
+
+    def seal(self) -> Coded:
+        """Sort the unique values and settle the codes of all that was appended."""
+        self.values = sorted(self._seen)
+        rank = {value: place for place, value in enumerate(self.values)}
+        moved = np.array([*(rank[v] for v in self._seen), -1], np.int32)
+        self.codes = moved[np.array(self._raw, np.int32)]
+        return self
+
+    def __getitem__(self, index: int) -> str | None:
+        code = self.codes[index]
+        return None if code < 0 else self.values[code]
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def texts(self) -> list[str | None]:
+        """All values in order; equal texts are one object."""
+        known: list[str | None] = [*self.values, None]
+        return [known[code] for code in self.codes]
+
+
+class Listing:
+    """Names of all faces of a source with what their paths say.
+
+    Args:
+        names: unique relative paths.
+        subjects, media: where something better than the path is known.
+        labels: class index of every face, (N,) int64, -1 for none; by default the rank of the subject
+            among the sorted subjects.
+    """
+
+    def __init__(
+        self,
+        names: Names,
+        *,
+        subjects: Coded | None = None,
+        media: Coded | None = None,
+        labels: NDArray[np.int64] | None = None,
+    ) -> None:
+        self.names = names
+        self.subjects = subjects or Coded(facts_of(name).subject for name in self.names)
+        self.media = media or Coded(facts_of(name).media for name in self.names)
+        self.labels = self.subjects.codes.astype(np.int64) if labels is None else labels
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def record(self, index: int, source: str) -> FaceRecord:
+        """What the listing knows of face ``index`` of the source with this name."""
+        label = int(self.labels[index])
+        return FaceRecord(
+            id=self.names[index],
+            source=source,
+            label=None if label < 0 else label,
+            subject=self.subjects[index],
+            media=self.media[index],
+        )
+
+
+class ListedSource(FaceSource):
+    """A source whose faces have paths; a format adds only where the bytes are."""
+
+    listing: Listing
+
+    def __len__(self) -> int:
+        return len(self.listing)
+
+    def record(self, index: int) -> FaceRecord:
+        return self.listing.record(index, self.name)
+
+    def labels(self) -> NDArray[np.int64]:
+        return self.listing.labels.copy()
+
+    def subjects(self) -> list[str | None]:
+        return self.listing.subjects.texts()
+
+    def index_of(self, face_id: str) -> int | None:
+        return self.listing.names.find(face_id)

@@ -1,0 +1,115 @@
+"""Read ahead with threads, in the order that was asked for.
+
+Decoding releases the interpreter lock, so threads suffice. Work goes out in short runs of faces, so
+that handing over costs little a face; the order and the failures are the same for any number of
+workers, none included.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wildstyle.errors import InputError, SettingError, UnreadableFace
+from wildstyle.faces.record import Face
+from wildstyle.faces.source import FaceSource
+
+_RUN = 16
+
+
+def stream(
+    source: FaceSource, indices: Iterable[int] | None = None, *, workers: int = 2, read_ahead: int = 64
+) -> Iterator[Face | UnreadableFace]:
+    """Yield the faces at ``indices``, one for one and in that order; a face that can't be used comes as its error.
+
+    Args:
+        source: where the faces are.
+        indices: positions, repeats allowed, may be endless; all faces in order by default.
+        workers: threads that read and decode; 0 does it in the calling thread.
+        read_ahead: how many faces may be decoded before they are asked for.
+
+    Raises:
+        CorruptArchive: the container itself is damaged; the faces before it have been yielded.
+        SettingError: ``workers`` or ``read_ahead`` is negative.
+    """
+    if workers < 0 or read_ahead < 0:
+        raise SettingError(f"workers={workers}, read_ahead={read_ahead}: neither may be negative")
+    wanted = iter(range(len(source)) if indices is None else indices)
+    if workers == 0:
+        return (_read_one(source, int(i)) for i in wanted)
+    return _prefetched(source, wanted, workers, read_ahead)
+
+
+def _read_one(source: FaceSource, index: int) -> Face | UnreadableFace:
+    try:
+        return source.read(index)
+    except UnreadableFace as error:
+        return error
+
+
+def _read_run(source: FaceSource, run: list[int], stop: threading.Event) -> list[Face | Exception]:
+    """Faces of one run up to the first error of the container, which comes last."""
+    found: list[Face | Exception] = []
+    read, stopped = source.read, stop.is_set
+    for index in run:
+        if stopped():
+            break
+        try:
+            found.append(read(int(index)))
+        except UnreadableFace as error:
+            found.append(error)
+        except Exception as error:
+            found.append(error)
+            break
+    return found
+
+
+def _prefetched(
+    source: FaceSource, wanted: Iterator[int], workers: int, read_ahead: int
+) -> Iterator[Face | UnreadableFace]:
+    length = max(1, min(_RUN, read_ahead // workers))
+    waiting: deque[Future[list[Face | Exception]]] = deque()
+    stop = threading.Event()
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="faces")
+    try:
+        while True:
+            while len(waiting) < max(workers, read_ahead // length) and (run := list(islice(wanted, length))):
+                waiting.append(pool.submit(_read_run, source, run, stop))
+            if not waiting:
+                return
+            for face in waiting.popleft().result():
+                if isinstance(face, Exception) and not isinstance(face, UnreadableFace):
+                    raise face
+                yield face
+    finally:
+        # Also on Ctrl-C and when the caller stops early: nobody waits for more than one face.
+        stop.set()
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def working_batch(faces: Sequence[Face]) -> NDArray[np.float32]:
+    """Working images of some faces of one size: (N, 3, H, W) float32 RGB in [0, 1], x / 255.
+
+    Raises:
+        InputError: no faces, or faces of different sizes.
+    """
+    if not faces:
+        raise InputError("a batch needs at least one face")
+    shape = faces[0].image.shape
+    batch = np.empty((len(faces), 3, *shape[:2]), np.float32)
+    for place, face in enumerate(faces):
+        if face.image.shape != shape:
+            raise InputError(
+                f"face {face.record.id!r} is {face.image.shape[:2]}, but {faces[0].record.id!r} is {shape[:2]} (H, W)",
+                where=face.record.source,
+                remedy="align all faces to one size first, e.g. with `wildstyle faces align`",
+            )
+        batch[place] = face.image.transpose(2, 0, 1)
+    batch /= np.float32(255)
+    return batch

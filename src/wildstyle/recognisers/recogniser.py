@@ -1,0 +1,88 @@
+"""A recogniser: a network and the contract it was trained under, never one without the other."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from wildstyle.errors import ContractError
+from wildstyle.recognisers.architecture import describe
+from wildstyle.recognisers.contract import RecogniserContract
+
+NORM_FLOOR = 1e-6
+"""Raw embeddings shorter than this are divided by it: the gradient stays finite, the vector is not unit."""
+
+
+def unit(raw: Tensor) -> Tensor:
+    """Raw embeddings (N, D) divided by their length, (N, D); differentiable, finite for zero vectors."""
+    return raw / raw.norm(dim=1, keepdim=True).clamp_min(NORM_FLOOR)
+
+
+@dataclass(frozen=True)
+class Recogniser:
+    """A network with its contract.
+
+    Attributes:
+        network: maps (N, 3, H, W) float32, normalised by the contract, to raw embeddings (N, D) float32.
+        contract: how faces become network input and what the embedding promises.
+    """
+
+    network: nn.Module
+    contract: RecogniserContract
+
+    def raw(self, images: Tensor) -> Tensor:
+        """Embeddings before normalisation, whose length may carry quality.
+
+        Args:
+            images: working images, (N, 3, H, W) float32 RGB in [0, 1], H = W = the contract's input size.
+
+        Returns:
+            (N, D) float32; differentiable in images and weights.
+
+        Raises:
+            ContractError: the images have another size, or the network another embedding size.
+        """
+        self.contract.check_images(images.shape)
+        embedded: Tensor = self.network(self.contract.normalise(images))
+        if embedded.ndim != 2 or embedded.shape[1] != self.contract.embedding_size:
+            raise ContractError(
+                f"the network gives embeddings of shape {tuple(embedded.shape)},"
+                f" the contract says (N, {self.contract.embedding_size})",
+                where=self.contract.model_id,
+                remedy="state the right embedding size in the contract",
+            )
+        return embedded
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Unit embeddings, (N, D) float32, of working images (N, 3, H, W) in [0, 1]; differentiable."""
+        return unit(self.raw(images))
+
+    @property
+    def hash(self) -> str:
+        """sha256 of architecture, weights and preprocessing as 64 hex digits; equal hash, equal embeddings."""
+        digest = hashlib.sha256(json.dumps(describe(self.network), sort_keys=True).encode())
+        digest.update(json.dumps(self.contract.preprocessing(), sort_keys=True).encode())
+        for name, tensor in sorted(self.network.state_dict().items()):
+            stored = tensor.detach().cpu().contiguous()
+            digest.update(f"{name}|{stored.dtype}|{tuple(stored.shape)}|".encode())
+            digest.update(stored.reshape(-1).view(torch.uint8).numpy().tobytes())
+        return digest.hexdigest()
+
+    def frozen_copy(self) -> Recogniser:
+        """An independent copy in evaluation mode whose weights take no gradient; images still do."""
+        network = copy.deepcopy(self.network).eval()
+        return replace(self, network=network.requires_grad_(False))
+
+    def trainable_copy(self) -> Recogniser:
+        """An independent copy in evaluation mode (frozen statistics) whose every weight takes a gradient."""
+        network = copy.deepcopy(self.network).eval()
+        return replace(self, network=network.requires_grad_(True))
+
+    def to(self, device: torch.device | str) -> Recogniser:
+        """This recogniser with its network moved (in place) to ``device``."""
+        return replace(self, network=self.network.to(device))

@@ -1,0 +1,169 @@
+"""The report's figures, drawn from records; None where there is nothing to draw."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+
+from markupsafe import Markup
+
+from wildstyle.report.records import EvaluatedSet, Ingested
+from wildstyle.report.svg import Drawing, nice_step
+from wildstyle.report.tables import Row
+from wildstyle.report.wording import count_text, share_text, signed
+
+_WIDTH = 860
+_ROW = 30
+
+
+def gain_figure(rows: Sequence[Row]) -> Markup | None:
+    """Gains in points with 95 % intervals, one line a row; unmeasured rows are left out."""
+    shown = [row for row in rows if row.difference.gain is not None and row.difference.low is not None]
+    if not shown:
+        return None
+    left, right = 300, _WIDTH - 210
+    low = min(0.0, *(row.difference.low or 0.0 for row in shown))
+    high = max(0.0, *(row.difference.high or 0.0 for row in shown))
+    span = max(high - low, 0.01)
+    low, high = low - 0.06 * span, high + 0.06 * span
+    drawing = Drawing(_WIDTH, _ROW * len(shown) + 44)
+
+    def x_of(gain: float) -> float:
+        return left + (gain - low) / (high - low) * (right - left)
+
+    bottom = _ROW * len(shown) + 12
+    _gain_axis(drawing, (low, high), x_of, bottom)
+    for index, row in enumerate(shown):
+        _gain_row(drawing, row, x_of, 12 + _ROW * (index + 0.5))
+    told = "; ".join(f"{_row_name(r)}: {r.gain} points, {r.interval}" for r in shown)
+    return drawing.render("Gain in percentage points with 95% intervals", told)
+
+
+def before_after_figure(rows: Sequence[Row]) -> Markup | None:
+    """Shares before and after as two dots a row on one scale from 0 to 100 %."""
+    shown = [row for row in rows if row.difference.before is not None and row.difference.after is not None]
+    if not shown:
+        return None
+    left, right = 300, _WIDTH - 210
+    drawing = Drawing(_WIDTH, _ROW * len(shown) + 44)
+    bottom = _ROW * len(shown) + 12
+    for percent in range(0, 101, 20):
+        x = left + percent / 100 * (right - left)
+        drawing.line((x, 6), (x, bottom), "faint")
+        drawing.text(x, bottom + 18, f"{percent}%", "soft", "middle")
+    for index, row in enumerate(shown):
+        y = 12 + _ROW * (index + 0.5)
+        before, after = ((share or 0.0) * (right - left) + left for share in (row.difference.before, row.difference.after))
+        drawing.text(left - 16, y + 4, _row_name(row), "ink", "end")
+        drawing.line((before, y), (after, y), row.mark if row.mark != "not measurable" else "unsettled")
+        drawing.dot(before, y, "before", 4.5)
+        drawing.dot(after, y, "after", 5.5)
+        texts = (share_text(row.difference.before), share_text(row.difference.after))
+        drawing.text(right + 18, y + 4, f"{texts[0]} → {texts[1]}", "ink")
+    told = "; ".join(f"{_row_name(r)}: {r.before} before, {r.after} after" for r in shown)
+    return drawing.render("Before and after", told)
+
+
+def roc_figure(evaluated: EvaluatedSet) -> Markup | None:
+    """Share of mated comparisons accepted against the false match rate (log scale), before and after."""
+    curves = {name: _usable(evaluated.curves.get(name, ())) for name in ("before", "after")} if evaluated.curves else {}
+    if not curves or not all(len(points) > 1 for points in curves.values()):
+        return None
+    lowest = math.floor(math.log10(min(rate for points in curves.values() for rate, _ in points)))
+    drawing = Drawing(430, 300)
+    left, right, top, bottom = 52, 415, 12, 250
+
+    def place(rate: float, share: float) -> tuple[float, float]:
+        return left + (math.log10(rate) - lowest) / -lowest * (right - left), bottom - share * (bottom - top)
+
+    for power in range(lowest, 1):
+        x, _ = place(10.0**power, 0)
+        drawing.line((x, top), (x, bottom), "faint")
+        drawing.text(x, bottom + 18, f"{100 * 10.0**power:g}%", "soft", "middle")
+    for percent in range(0, 101, 25):
+        _, y = place(1.0, percent / 100)
+        drawing.line((left, y), (right, y), "faint")
+        drawing.text(left - 8, y + 4, f"{percent}%", "soft", "end")
+    for name, points in curves.items():
+        drawing.curve([place(rate, share) for rate, share in points], name)
+    drawing.text((left + right) / 2, bottom + 40, "false match rate", "soft", "middle")
+    return drawing.render(
+        f"Mated comparisons accepted on {evaluated.name} by false match rate", "Before and after, see the table for figures."
+    )
+
+
+def size_figure(ingested: Iterable[Ingested]) -> Markup | None:
+    """Histogram of the distance of the eyes in px, before alignment, all sources with equal edges together."""
+    found = [i.eye_distances for i in ingested if i.eye_distances and i.eye_distances.get("counts")]
+    if not found or any(histogram["edges"] != found[0]["edges"] for histogram in found):
+        return None
+    edges = found[0]["edges"]
+    counts = [sum(values) for values in zip(*(histogram["counts"] for histogram in found), strict=True)]
+    return _histogram(edges, counts)
+
+
+def curve_figure(name: str, points: Sequence[Sequence[float]]) -> Markup | None:
+    """One small curve over steps, e.g. a loss, with its first and last value."""
+    finite = [(float(x), float(y)) for x, y in points if math.isfinite(x) and math.isfinite(y)]
+    if len(finite) < 2:
+        return None
+    drawing = Drawing(270, 96)
+    xs, ys = [x for x, _ in finite], [y for _, y in finite]
+    low, high = min(ys), max(ys)
+    span = (high - low) or 1.0
+    width = (xs[-1] - xs[0]) or 1.0
+    drawing.text(4, 14, name, "ink")
+    drawing.line((4, 74), (266, 74), "faint")
+    drawing.curve([(4 + (x - xs[0]) / width * 262, 70 - (y - low) / span * 46) for x, y in finite], "after")
+    drawing.text(4, 90, f"{ys[0]:.4g} at step {xs[0]:g}", "soft")
+    drawing.text(266, 90, f"{ys[-1]:.4g} at {xs[-1]:g}", "soft", "end")
+    return drawing.render(name, f"from {ys[0]:.4g} to {ys[-1]:.4g}, between {low:.4g} and {high:.4g}")
+
+
+def _gain_axis(drawing: Drawing, ends: tuple[float, float], x_of: Callable[[float], float], bottom: float) -> None:
+    step = nice_step(ends[1] - ends[0])
+    for tick in range(math.ceil(ends[0] / step), math.floor(ends[1] / step) + 1):
+        x = x_of(tick * step)
+        drawing.line((x, 6), (x, bottom), "soft" if tick == 0 else "faint")
+        digits = 0 if step >= 0.01 else 1 if step >= 0.001 else 2
+        drawing.text(x, bottom + 18, signed(tick * step, digits), "soft", "middle")
+
+
+def _gain_row(drawing: Drawing, row: Row, x_of: Callable[[float], float], y: float) -> None:
+    d = row.difference
+    low, gain, high = (x_of(value or 0.0) for value in (d.low, d.gain, d.high))
+    drawing.text(284, y + 4, _row_name(row), "ink", "end")
+    drawing.line((low, y), (high, y), row.mark)
+    for end in (low, high):
+        drawing.line((end, y - 5), (end, y + 5), row.mark)
+    drawing.dot(gain, y, row.mark)
+    drawing.text(_WIDTH - 192, y + 4, f"{row.gain}  ({row.interval})", "ink")
+
+
+def _row_name(row: Row) -> str:
+    return f"{row.data}, {row.measure}" if row.group == "all" else f"{row.data}, {row.measure}, {row.group}"
+
+
+def _usable(points: Iterable[Sequence[float]]) -> list[tuple[float, float]]:
+    # A rate of zero has no place on a logarithmic scale.
+    return sorted((float(rate), float(share)) for rate, share in points if 0 < rate <= 1 and 0 <= share <= 1)
+
+
+def _histogram(edges: Sequence[float], counts: Sequence[float]) -> Markup | None:
+    if len(edges) != len(counts) + 1 or not any(counts):
+        return None
+    drawing = Drawing(430, 200)
+    left, right, top, bottom = 12, 418, 22, 150
+    width = (right - left) / len(counts)
+    tallest = max(counts)
+    every = max(1, math.ceil(len(edges) / 9))
+    drawing.line((left, bottom), (right, bottom), "soft")
+    for index, count in enumerate(counts):
+        height = count / tallest * (bottom - top)
+        drawing.box((left + index * width + 1, bottom - height), (width - 2, height), "after")
+    for index in range(0, len(edges), every):
+        drawing.text(left + index * width, bottom + 18, f"{edges[index]:g}", "soft", "middle" if index else "start")
+    drawing.text((left + right) / 2, bottom + 38, "distance of the eyes before alignment, px", "soft", "middle")
+    drawing.text(right, 14, f"{count_text(sum(counts))} faces", "soft", "end")
+    told = "; ".join(f"{edges[i]:g} to {edges[i + 1]:g} px: {count:g}" for i, count in enumerate(counts))
+    return drawing.render("Faces by distance of the eyes", told)

@@ -1,0 +1,48 @@
+"""Tells synthesised inner faces from the target's, at two scales.
+
+No instance normalisation: it would take out contrast and colour, which are style. Spectral normalisation
+(arXiv 1802.05957) keeps it smooth instead. Each scale has a map of several cells at its end, so no scale is dead.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils.parametrizations import spectral_norm
+
+
+class Discriminator(nn.Module):
+    """Inner faces (N, 3, 64, 64) to one score a face and scale, (N, 2); higher is more target-like.
+
+    Args:
+        width: channels of the first layer.
+    """
+
+    def __init__(self, width: int = 24) -> None:
+        super().__init__()
+        self.fine = _patch_critic(width)
+        self.coarse = _patch_critic(width)
+
+    def forward(self, faces: Tensor) -> Tensor:
+        centred = 2.0 * faces - 1.0
+        half = functional.avg_pool2d(centred, 2)
+        scores = [self.fine(centred).mean(dim=(2, 3)), self.coarse(half).mean(dim=(2, 3))]
+        return torch.cat(scores, dim=1)
+
+
+def _patch_critic(width: int) -> nn.Sequential:
+    def layer(inputs: int, outputs: int, stride: int) -> nn.Module:
+        return spectral_norm(nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1))
+
+    return nn.Sequential(
+        nn.PixelUnshuffle(2),
+        layer(12, width, 1),
+        nn.LeakyReLU(0.2),
+        layer(width, 2 * width, 2),
+        nn.LeakyReLU(0.2),
+        layer(2 * width, 2 * width, 2),
+        nn.LeakyReLU(0.2),
+        layer(2 * width, 1, 1),
+    )

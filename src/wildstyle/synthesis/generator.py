@@ -1,0 +1,171 @@
+"""The generator: a differentiable camera steered by the style, plus a narrow network for what no camera does.
+
+Interface after CFSM (Liu et al., ECCV 2022, arXiv 2207.10180): image and style code in, image out, direction =
+which kind, magnitude = how much. It departs in the output, which is the input plus changes that all vanish with
+the magnitude, so the zero code returns the input by construction; and in drawing noise, which channel
+statistics alone can't make.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import Tensor, nn
+
+from wildstyle.errors import InputError, SettingError
+from wildstyle.synthesis.basis import StyleBasis
+from wildstyle.synthesis.camera import CAMERA_PARAMETERS, CameraStrengths, change_to_rgb, photograph, strengths_of, to_ycc
+from wildstyle.synthesis.chance import draw_chance
+from wildstyle.synthesis.codes import magnitude_of
+from wildstyle.synthesis.residual import ContentEncoder, ResidualDecoder
+
+_HIDDEN = 128
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GeneratorConfig:
+    """Size of a generator.
+
+    Attributes:
+        axes: K, style axes of a target.
+        style_size: D, dimensions of the style space.
+        width: channels of encoder and decoder at a quarter of the image size.
+        max_magnitude: end of the range of magnitudes that is trained.
+        targets: names of the targets it has a basis for; the first is the default.
+    """
+
+    axes: int = 10
+    style_size: int = 128
+    width: int = 32
+    max_magnitude: float = 6.0
+    targets: tuple[str, ...] = ("target",)
+
+    def __post_init__(self) -> None:
+        if self.width < 4 or self.width % 4 or self.max_magnitude <= 0:
+            raise SettingError(
+                f"a generator can't have width {self.width} and magnitudes up to {self.max_magnitude}",
+                remedy="use a multiple of 4 and a positive magnitude",
+            )
+
+
+class Generator(nn.Module):
+    """Turns good faces into bad-camera faces of the same people.
+
+    Images are (N, 3, S, S) float32, RGB, in [0, 1], S a multiple of 4. Codes are (N, K) float32; their length is
+    the magnitude, in [0, ``max_magnitude``]. Seeds are (N,) int64 >= 0; one seed always gives one noise.
+    Everything is differentiable in images and codes. The zero code returns the input, bit for bit, for input in
+    [0, 1] (there the gradient to the code is 0, as no direction is better than another).
+
+    Args:
+        config: its size.
+    """
+
+    def __init__(self, config: GeneratorConfig | None = None) -> None:
+        super().__init__()
+        self.config = config or GeneratorConfig()
+        width = self.config.width
+        self.basis = StyleBasis(self.config.axes, self.config.style_size, self.config.targets)
+        self.encoder = ContentEncoder(width)
+        self.trunk = nn.Sequential(
+            nn.Linear(self.config.style_size + 1, _HIDDEN), nn.SiLU(), nn.Linear(_HIDDEN, _HIDDEN), nn.SiLU()
+        )
+        self.camera = nn.Linear(_HIDDEN, CAMERA_PARAMETERS)
+        self.decoder = ResidualDecoder(width, _HIDDEN)
+        self.response = nn.Sequential(nn.Linear(_HIDDEN + width, 32), nn.SiLU(), nn.Linear(32, 1))
+        nn.init.zeros_(self.response[2].weight)
+        nn.init.zeros_(self.response[2].bias)
+
+    @property
+    def axes(self) -> int:
+        """K, the number of style axes."""
+        return self.config.axes
+
+    @property
+    def max_magnitude(self) -> float:
+        """End of the range of magnitudes that is trained."""
+        return self.config.max_magnitude
+
+    @property
+    def hash(self) -> str:
+        """sha256 of configuration and weights, 64 hex digits; equal hash, equal images."""
+        digest = hashlib.sha256(json.dumps(asdict(self.config), sort_keys=True).encode())
+        for name, tensor in sorted(self.state_dict().items()):
+            digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Content of images, (N, width, S/4, S/4); needs no code, so it can be kept while codes are tried.
+
+        Raises:
+            InputError: images are not (N, 3, S, S) with S a multiple of 4.
+        """
+        _check_images(images)
+        content: Tensor = self.encoder(images)
+        return content
+
+    def decode(
+        self, images: Tensor, content: Tensor, code: Tensor, seed: Tensor, *, target: str | None = None
+    ) -> Tensor:
+        """The images as the camera of ``target`` would show them.
+
+        Args:
+            images: (N, 3, S, S) in [0, 1].
+            content: what ``encode(images)`` gave.
+            code: (N, K).
+            seed: (N,) int64.
+            target: whose basis to use, None for the first.
+
+        Returns:
+            (N, 3, S, S) in [0, 1].
+
+        Raises:
+            InputError: shapes don't fit each other.
+            SettingError: the target is unknown.
+        """
+        self._check_code(images, code, seed)
+        hidden, gate = self._style(content, code, target)
+        chance = draw_chance(seed, images.shape[-1], images.device)
+        gate_map = gate.view(-1, 1, 1, 1)
+        added = gate_map * self.decoder(content, hidden, chance.texture)
+        ycc = to_ycc(images)
+        change = photograph(ycc, strengths_of(self.camera(hidden), gate), added, chance) - ycc
+        return (images + change_to_rgb(change)).clamp(0.0, 1.0)
+
+    def forward(self, images: Tensor, code: Tensor, seed: Tensor, *, target: str | None = None) -> Tensor:
+        """``decode`` of ``encode``."""
+        return self.decode(images, self.encode(images), code, seed, target=target)
+
+    def strengths(self, content: Tensor, code: Tensor, *, target: str | None = None) -> CameraStrengths:
+        """What the camera part does for a code on a content, in physical units."""
+        hidden, gate = self._style(content, code, target)
+        return strengths_of(self.camera(hidden), gate)
+
+    def _style(self, content: Tensor, code: Tensor, target: str | None) -> tuple[Tensor, Tensor]:
+        """Hidden style (N, 128) and overall strength (N, 1), 0 for the zero code."""
+        level = (magnitude_of(code) / self.config.max_magnitude).unsqueeze(1)
+        # Components of a code spread over D dimensions; the factor brings them back to order 1.
+        style = self.basis(code, target) * (self.config.style_size / self.config.axes) ** 0.5
+        hidden = self.trunk(torch.cat([style, level], dim=1))
+        # Some faces lose their identity sooner than others; the same code may act harder on tougher ones.
+        pooled = torch.cat([hidden, content.mean(dim=(2, 3))], dim=1)
+        return hidden, level * torch.exp(0.7 * torch.tanh(self.response(pooled)))
+
+    def _check_code(self, images: Tensor, code: Tensor, seed: Tensor) -> None:
+        _check_images(images)
+        count = len(images)
+        if code.shape != (count, self.config.axes):
+            raise InputError(f"codes are {tuple(code.shape)}, expected ({count}, {self.config.axes})")
+        if seed.shape != (count,) or seed.dtype != torch.int64:
+            raise InputError(f"seeds are {tuple(seed.shape)} {seed.dtype}, expected ({count},) torch.int64")
+
+
+def _check_images(images: Tensor) -> None:
+    if images.ndim != 4 or images.shape[1] != 3 or images.shape[2] != images.shape[3] or images.shape[2] % 4:
+        raise InputError(f"images are {tuple(images.shape)}, expected (N, 3, S, S) with S a multiple of 4")
+    if not images.is_floating_point():
+        raise InputError(f"images are {images.dtype}, expected floating point in [0, 1]")
+
+

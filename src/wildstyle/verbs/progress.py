@@ -1,0 +1,31 @@
+"""What a verb tells while it works. The command line draws it; the Python API is silent by default."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Progress(Protocol):
+    """Hears of stages, steps and notes. All calls are cheap and may be ignored."""
+
+    def stage(self, name: str, detail: str = "") -> None:
+        """A stage begins; ``detail`` says what it works on."""
+
+    def step(self, done: int, total: int | None, detail: str = "") -> None:
+        """``done`` of ``total`` steps or images of the running stage are finished."""
+
+    def note(self, text: str) -> None:
+        """One line worth keeping: a choice with its reason, a count, a warning."""
+
+
+class Silent:
+    """A progress that says nothing."""
+
+    def stage(self, name: str, detail: str = "") -> None:
+        """Ignored."""
+
+    def step(self, done: int, total: int | None, detail: str = "") -> None:
+        """Ignored."""
+
+    def note(self, text: str) -> None:
+        """Ignored."""
