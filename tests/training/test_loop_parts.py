@@ -37,7 +37,7 @@ def test_an_epoch_holds_every_item_once(count: int, batch: int, seed: int) -> No
     steps = -(-2 * count // batch)
     seen = [d for step in range(steps) for d in draws(step)][: 2 * count]
     for epoch in (0, 1):
-        assert Counter(d.item for d in seen if d.epoch == epoch) == Counter(range(count))
+        assert Counter(d.index for d in seen if d.epoch == epoch) == Counter(range(count))
 
 
 @given(st.integers(1, 30), st.integers(1, 4), st.integers(1, 4), st.integers(0, 20))

@@ -22,7 +22,7 @@ def batches(draws: Draws) -> Callable[[int], Batch]:
     """Item i is a fixed point; its target a fixed function of it."""
 
     def make(step: int) -> Batch:
-        rows = np.stack([item_rng(7, "point", d.item).normal(size=6) for d in draws(step)]).astype(np.float32)
+        rows = np.stack([item_rng(7, "point", d.index).normal(size=6) for d in draws(step)]).astype(np.float32)
         points = torch.from_numpy(rows)
         return {"x": points, "y": points.sin().sum(1, keepdim=True)}
 

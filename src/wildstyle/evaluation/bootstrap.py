@@ -1,10 +1,10 @@
 """Intervals by drawing people again.
 
-Faces of one person are alike, so the number of independent trials is the number of people, not of pairs
-(Efron 1979 on the bootstrap; ISO/IEC 19795-1 on clustered trials). A draw takes as many people as there are,
-with replacement, and keeps all their comparisons: it is a vector of whole-number weights, one a person. A
-comparison of two people weighs the product of both weights ("pigeonhole bootstrap", Owen 2007: never too narrow in the long run,
-somewhat too wide where pairs share no people).
+Faces of one person are alike, so the number of independent trials is the number of people, not of pairs (Efron
+1979 on the bootstrap; ISO/IEC 19795-1 on clustered trials). A draw takes as many people as there are, with
+replacement, and keeps all their comparisons: it is a vector of whole-number weights, one a person. A comparison
+of two people weighs the product of both weights ("pigeonhole bootstrap", Owen 2007: not too narrow in the long
+run, somewhat too wide where pairs share no people).
 """
 
 from __future__ import annotations

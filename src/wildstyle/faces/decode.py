@@ -19,9 +19,16 @@ from wildstyle.faces.record import Pixels
 
 MAX_PIXELS = 40_000_000
 MAX_ENCODED_BYTES = 256 * 2**20
+_MANY_PIXELS = 2**22
 _MAX_SCANS = 100  # progressive JPEGs have about ten; thousands are a way to burn hours of CPU
 
+_AGAIN = "copy the file again or remove it"
+
 _COLOR_RGB: int | None = getattr(cv2, "IMREAD_COLOR_RGB", None)  # since OpenCV 4.11
+
+
+class _TooManyScans(Exception):
+    """A JPEG that takes far longer to decode than its size says."""
 
 
 class Header(NamedTuple):
@@ -53,10 +60,10 @@ def decode_image(data: bytes, *, where: str, max_pixels: int = MAX_PIXELS) -> Pi
             remedy="crop or shrink the picture first, or remove it",
         )
     if not header.complete:
-        raise UnreadableFace(f"{header.kind} is truncated", where=where, remedy="copy the file again or remove it")
+        raise UnreadableFace(f"{header.kind} is truncated", where=where, remedy=_AGAIN)
     image = _decode(data)
     if image is None:
-        raise UnreadableFace(f"{header.kind} is corrupt", where=where, remedy="copy the file again or remove it")
+        raise UnreadableFace(f"{header.kind} is corrupt", where=where, remedy=_AGAIN)
     return image
 
 
@@ -78,13 +85,15 @@ def read_header(data: bytes, *, where: str) -> Header:
         UnreadableFace: empty, of another format than JPEG, PNG, BMP, WebP, or without a size.
     """
     if not data:
-        raise UnreadableFace("image is empty (0 bytes)", where=where, remedy="copy the file again or remove it")
+        raise UnreadableFace("image is empty (0 bytes)", where=where, remedy=_AGAIN)
     if len(data) > MAX_ENCODED_BYTES:
         raise UnreadableFace(f"image takes {len(data)} bytes, more than {MAX_ENCODED_BYTES}", where=where)
     try:
         header = _header(data)
     except (struct.error, IndexError) as error:
-        raise UnreadableFace("image header is truncated", where=where, remedy="copy the file again or remove it") from error
+        raise UnreadableFace("image header is truncated", where=where, remedy=_AGAIN) from error
+    except _TooManyScans as error:
+        raise UnreadableFace(f"JPEG has more than {_MAX_SCANS} scans", where=where, remedy="remove it") from error
     if header is None:
         raise UnreadableFace(
             f"not a JPEG, PNG, BMP or WebP image (starts with {data[:4].hex()})",
@@ -140,8 +149,9 @@ def _jpeg_header(data: bytes) -> Header | None:
             position += 2 + length
     height, width = _SIDES(data, position + 5)
     position += 2 + length
-    if marker in _PROGRESSIVE and data.count(b"\xff\xda", position) > _MAX_SCANS:
-        return None
+    large = marker in _PROGRESSIVE or width * height > _MANY_PIXELS
+    if large and data.count(b"\xff\xda", position) > _MAX_SCANS:
+        raise _TooManyScans
     return Header("JPEG", width, height, data.endswith(_END, position) or data.find(_END, position) >= 0)
 
 

@@ -93,7 +93,9 @@ def _check_header(header: Sequence[str], path: Path) -> None:
         near = difflib.get_close_matches(name.lower(), absent, n=1, cutoff=0.8)
         if name not in KNOWN_COLUMNS and near:
             raise InputError(
-                f"column {name!r} is unknown", where=path, remedy=f"if you mean {near[0]!r}, write it so; else rename it"
+                f"column {name!r} is unknown",
+                where=path,
+                remedy=f"if you mean {near[0]!r}, write it so; else rename it",
             )
     if "file" not in known:
         raise InputError(

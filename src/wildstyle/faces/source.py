@@ -98,7 +98,9 @@ class Subset(FaceSource):
         InputError: an index lies outside ``base``.
     """
 
-    def __init__(self, base: FaceSource, indices: Sequence[int] | NDArray[np.int64], *, name: str | None = None) -> None:
+    def __init__(
+        self, base: FaceSource, indices: Sequence[int] | NDArray[np.int64], *, name: str | None = None
+    ) -> None:
         self.base = base
         self.indices: NDArray[np.int64] = np.asarray(indices, dtype=np.int64)
         self.name = name or base.name

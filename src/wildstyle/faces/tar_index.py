@@ -182,7 +182,9 @@ class _Walk:
                 remedy="don't use this file unless you know who made it; repack it with plain files",
             )
         raise CorruptArchive(
-            f"member {name!r} has type {kind!r}, which can't be read", where=self.path, remedy="repack it with plain files"
+            f"member {name!r} has type {kind!r}, which can't be read",
+            where=self.path,
+            remedy="repack it with plain files",
         )
 
     def _refuse_trailing_data(self) -> None:

@@ -6,13 +6,17 @@ Strength 0 of every step is the identity, to the bit.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 
 import cv2
 import numpy as np
 
 from wildstyle.errors import SettingError
 from wildstyle.faces.record import Pixels
+
+
+REFERENCE_SIDE = 160
+"""Side in px of the pictures that the profiles are made for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +68,18 @@ class CameraSettings:
     def attributes(self) -> dict[str, str]:
         """The strengths as text columns ``camera_<name>``."""
         return {f"camera_{name}": f"{value:.4g}" for name, value in asdict(self).items()}
+
+    def for_side(self, side: int) -> CameraSettings:
+        """The same look on a picture of another size: settings are meant for `REFERENCE_SIDE` pixels a side.
+
+        Motion, blur and shrink are lengths and scale with the side; the rest stays.
+        """
+        if side == REFERENCE_SIDE:
+            return self
+        factor = side / REFERENCE_SIDE
+        return replace(
+            self, motion=self.motion * factor, blur=self.blur * factor, shrink=max(1.0, self.shrink * factor)
+        )
 
     @property
     def is_clean(self) -> bool:
@@ -122,6 +138,9 @@ class CameraProfile:
             jpeg=jpeg,
         )
 
+
+EVERYDAY = CameraProfile(blur=(0.0, 0.5), noise=(0.0, 2.5), jpeg=(80, 96))
+"""A decent camera: what counts as clean."""
 
 BAD_CAMERA = CameraProfile(
     motion=(0.0, 5.0),

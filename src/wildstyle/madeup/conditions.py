@@ -150,7 +150,7 @@ def _draw_light(rng: np.random.Generator) -> Light:
 def _muted(rng: np.random.Generator, low: float, high: float) -> Colour:
     """A colour of little saturation."""
     value = rng.uniform(low, high) ** 1.5
-    tint = rng.dirichlet([6.0, 6.0, 6.0]) * 3.0
+    tint = rng.dirichlet([28.0, 28.0, 28.0]) * 3.0
     r, g, b = np.clip(value * tint, 0.004, 0.95)
     return (float(r), float(g), float(b))
 
@@ -165,12 +165,12 @@ def _draw_setting(rng: np.random.Generator) -> Setting:
     )
 
 
-_SMILE = {"mouth-corner-puller": 0.9, "mouth-upward-retraction": 0.25, "eye-slit": 0.35, "mouth-part-later": 0.25}
+_SMILE = {"mouth-corner-puller": 0.45, "mouth-upward-retraction": 0.65, "mouth-retraction": 0.35, "eye-slit": 0.3}
 _OPEN = {"mouth-open": 0.75, "eyebrows-up": 0.25}
 _LOOSE = (
     "eye-closure", "eye-opened-up", "eye-slit", "eyebrows-down", "eyebrows-extern-up", "eyebrows-inner-up",
-    "eyebrows-up", "mouth-compression", "mouth-corner-puller", "mouth-depression", "mouth-elevation",
-    "mouth-eversion", "mouth-open", "mouth-protusion", "mouth-retraction", "nose-compression", "nose-dilatation",
+    "eyebrows-up", "mouth-compression", "mouth-corner-puller", "mouth-elevation", "mouth-eversion", "mouth-open",
+    "mouth-parling", "mouth-protusion", "mouth-retraction", "mouth-upward-retraction", "nose-dilatation",
 )  # fmt: skip
 
 

@@ -54,6 +54,6 @@ def paint_eyes(eyes: Eyes, outward: Floats, gaze: Floats) -> Floats:
 
 def paint_mouth(count: int, teeth: np.ndarray, height: Floats) -> Floats:
     """(P, 3) albedo of teeth (bool (P,)) and tongue; darker deep inside (``height`` is mean-head z)."""
-    white, tongue = np.array([0.62, 0.58, 0.50], np.float32), np.array([0.30, 0.09, 0.09], np.float32)
+    white, tongue = np.array([0.85, 0.80, 0.70], np.float32), np.array([0.30, 0.09, 0.09], np.float32)
     albedo = np.where(teeth[:, None], white, tongue) * np.ones((count, 1), np.float32)
-    return (albedo * smooth(height, -0.35, 0.25)[:, None]).astype(np.float32)
+    return (albedo * smooth(height, -0.5, 0.1)[:, None]).astype(np.float32)

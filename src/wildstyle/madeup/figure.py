@@ -10,7 +10,7 @@ import numpy as np
 from wildstyle.madeup.basis import TEETH, TONGUE, Floats, head_basis, places
 from wildstyle.madeup.conditions import Conditions, Pose
 from wildstyle.madeup.hair import cap_push
-from wildstyle.madeup.person import MadeUpPerson, resting_vertices
+from wildstyle.madeup.person import MadeUpPerson, combine, resting_normals, resting_vertices
 from wildstyle.madeup.raster import vertex_normals
 
 _PIVOT = np.array([0.0, -1.2, -1.0], np.float32)
@@ -44,16 +44,15 @@ class Figure:
 def pose_figure(who: MadeUpPerson, seen: Conditions, size: int) -> Figure:
     """Build the head of one picture of ``size`` pixels a side."""
     basis = head_basis()
-    head = resting_vertices(who.seed) + np.tensordot(seen.drift, basis.directions, 1)
-    used = np.flatnonzero(seen.expression)
-    head = head + np.tensordot(seen.expression[used], basis.expressions[used], 1)
+    head = resting_vertices(who.seed) + combine(seen.drift, basis.directions)
+    for i in np.flatnonzero(seen.expression):
+        head += seen.expression[i] * basis.expressions[i]
     mouth = (basis.part == TEETH) | (basis.part == TONGUE)
     head[mouth, 2] -= 0.07
     outer = head
     push = cap_push(who.look.hair)
     if push is not None:
-        normals = vertex_normals(head, basis.triangles)
-        outer = head + push[:, None] * normals
+        outer = head + push[:, None] * resting_normals(who.seed)
     rotation = _rotation(seen.pose)
     turned = _turn(outer, rotation, seen.pose)
     camera = _Camera.of(seen.pose, size)

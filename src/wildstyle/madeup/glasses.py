@@ -7,7 +7,7 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from wildstyle.madeup.basis import Floats, places
+from wildstyle.madeup.basis import Floats, head_basis, places
 from wildstyle.madeup.look import Glasses
 
 _SUB = 8
@@ -61,6 +61,7 @@ def _lines(glasses: Glasses, head: Floats) -> list[tuple[Floats, bool]]:
     where = places()
     right, left = head[where.right_eye].mean(0), head[where.left_eye].mean(0)
     middle = (right + left) / 2.0
+    ears = head[head_basis().ears > 0.3, 0]
     front = float(max(right[2], left[2])) + 0.46
     t = np.linspace(0.0, 2.0 * np.pi, 49)
     lines: list[tuple[Floats, bool]] = []
@@ -72,7 +73,7 @@ def _lines(glasses: Glasses, head: Floats) -> list[tuple[Floats, bool]]:
         z = front - 0.30 * np.clip(np.abs(x) - 0.35, 0.0, None) ** 2
         lines.append((np.stack([x, y, z], 1).astype(np.float32), True))
         hinge = np.array([eye[0] + side * (glasses.width + 0.02), middle[1] + 0.06, z.min()])
-        ear = np.array([side * 1.42, middle[1] + 0.02, -1.15])
+        ear = np.array([side * (np.abs(ears).max() - 0.10), middle[1] + 0.02, -1.15])
         share = np.linspace(0.0, 1.0, 13)[:, None]
         lines.append(((hinge * (1.0 - share) + ear * share).astype(np.float32), False))
     inner = (right[0] + 0.02 + glasses.width - 0.04, left[0] + 0.02 - glasses.width)

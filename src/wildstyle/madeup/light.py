@@ -22,12 +22,12 @@ def occlusion(depth: Floats, scale: float) -> Floats:
     solid = (depth > _NOTHING).astype(np.float32)
     filled = np.where(solid > 0, depth, 0.0).astype(np.float32)
     dark = np.zeros_like(depth)
-    for reach, weight in ((0.07, 0.9), (0.18, 0.7), (0.45, 0.5)):
+    for reach, weight in ((0.07, 0.75), (0.18, 0.5), (0.45, 0.45)):
         box = 2 * max(1, round(reach * scale)) + 1
         amount = cv2.blur(solid, (box, box))
         mean = cv2.blur(filled, (box, box)) / np.maximum(amount, 1e-3)
         dark += weight * np.clip((mean - depth) / reach - 0.06, 0.0, 1.0) * amount
-    return np.clip(1.0 - dark, 0.15, 1.0) * solid + (1.0 - solid)
+    return np.clip(1.0 - dark, 0.25, 1.0) * solid + (1.0 - solid)
 
 
 def key_shadow(depth: Floats, light: Light, scale: float) -> Floats:
@@ -42,8 +42,8 @@ def key_shadow(depth: Floats, light: Light, scale: float) -> Floats:
         above = shifted - depth - step * lz - 0.03 - 0.10 * step
         hidden = np.clip(above / 0.05, 0.0, 1.0) * np.clip(2.0 - above / 0.9, 0.0, 1.0)
         reached = np.minimum(reached, 1.0 - hidden)
-    soft = cv2.GaussianBlur(reached, (0, 0), max(0.6, 0.045 * scale))
-    return np.clip(soft, 0.0, 1.0)
+    soft = cv2.GaussianBlur(reached, (0, 0), max(0.6, 0.06 * scale))
+    return np.clip(0.12 + 0.88 * soft, 0.0, 1.0)
 
 
 def shade(

@@ -165,7 +165,7 @@ _HAIR: tuple[Colour, ...] = (
     (0.58, 0.45, 0.25),
 )
 _RED_HAIR: Colour = (0.26, 0.075, 0.022)
-_GREY: Colour = (0.50, 0.50, 0.52)
+_GREY: Colour = (0.36, 0.36, 0.375)
 _IRIS: tuple[Colour, ...] = (
     (0.030, 0.016, 0.008),
     (0.085, 0.042, 0.016),
@@ -215,7 +215,7 @@ def _draw_hair_colour(rng: np.random.Generator, light_share: float, years: float
     colour = _along(_HAIR, shade)
     if light_share > 0.35 and rng.random() < 0.10:
         colour = _scaled(_RED_HAIR, float(rng.uniform(0.7, 1.5)))
-    grey = float(np.clip(rng.normal(2.2 * (years - 0.52), 0.25), 0.0, 1.0)) if years > 0.35 else 0.0
+    grey = float(np.clip(rng.normal(2.0 * (years - 0.6), 0.25), 0.0, 1.0)) if years > 0.35 else 0.0
     return colour, grey
 
 
@@ -310,7 +310,7 @@ def _draw_hair(
         sideburn=float(rng.uniform(-0.35, 0.35)) if masculine else 0.2,
         volume=volumes[length] * float(rng.uniform(0.7, 1.45)) * (1.0 + 0.5 * curl),
         curl=curl,
-        opening=float(rng.normal(0.98, 0.08)),
+        opening=float(rng.normal(0.90, 0.06)),
         thin=float(np.clip(rng.normal(years - 0.35, 0.3), 0.0, 1.0)) if masculine and length != "long" else 0.0,
     )
 

@@ -26,7 +26,7 @@ class Place:
     Attributes:
         xyz: (P, 3) mean-head coordinates.
         lips, lids, ears, inside: (P,) region masks.
-        cloud, strand: (P,) noise of the person, sd 0.5.
+        cloud, strand, grain: (P,) noise of the person, sd 0.5: cloudy, hair-like, and as fine as bristles.
         eye_gap: (P,) distance from the nearer eyeball's surface on the mean head.
     """
 
@@ -37,6 +37,7 @@ class Place:
     inside: Floats
     cloud: Floats
     strand: Floats
+    grain: Floats
     eye_gap: Floats
 
 
@@ -47,7 +48,8 @@ def place_of(attributes: Floats, textures: Floats) -> Place:
     cloud = look_up(textures[0], around * 2.0, xyz[:, 1] * 0.27)
     strand = look_up(textures[1], xyz[:, 0] * 0.30 + 0.30 * xyz[:, 1], xyz[:, 1] * 0.5)
     gap = np.sqrt((np.abs(xyz[:, 0]) - _EYE[0]) ** 2 + (xyz[:, 1] - _EYE[1]) ** 2 + (xyz[:, 2] - 0.004) ** 2) - 0.235
-    return Place(xyz, *attributes[:, 3:7].T, cloud, strand, gap)
+    grain = look_up(textures[1], around * 3.0, xyz[:, 1] * 3.7)
+    return Place(xyz, *attributes[:, 3:7].T, cloud, strand, grain, gap)
 
 
 def paint_skin(look: Look, place: Place, stubble: float, brightness: float) -> Floats:
@@ -107,16 +109,11 @@ def _spot(albedo: Floats, skin: Skin, place: Place) -> None:
     x, y = place.xyz[:, 0], place.xyz[:, 1]
     if skin.freckles > 0.0:
         region = _bump(np.abs(x), y, (0.40, 0.0), (0.55, 0.30))
-        spots = smooth(look_up_spots(place), 0.45, 0.85) * region
+        spots = smooth(place.grain + place.cloud, 0.5, 0.9) * region
         albedo *= 1.0 - skin.freckles * spots[:, None] * np.array([0.30, 0.45, 0.55], np.float32)
     for mole_x, mole_y, radius in skin.moles:
         mark = np.exp(-((((x - mole_x) ** 2 + (y - mole_y) ** 2) / radius**2) ** 2))
         albedo *= 1.0 - mark[:, None] * np.array([0.68, 0.78, 0.80], np.float32)
-
-
-def look_up_spots(place: Place) -> Floats:
-    """(P,) noise fine enough for freckles: the product of cloud and strand noise."""
-    return 1.7 * (place.strand * 0.7 + place.cloud * 0.5)
 
 
 def _grow_beard(albedo: Floats, beard: Beard, place: Place, extra: float) -> None:
@@ -124,7 +121,7 @@ def _grow_beard(albedo: Floats, beard: Beard, place: Place, extra: float) -> Non
     stubble = np.clip(beard.stubble + (extra if beard.stubble > 0.0 else 0.0), 0.0, 1.0)
     if max(stubble, beard.moustache, beard.chin, beard.full) <= 0.02:
         return
-    grain = place.strand
+    grain = place.grain
     lip_arc = _MOUTH_Y + 0.20 - 0.30 * x**2
     moustache = smooth(y + 0.04 * grain, lip_arc - 0.12, lip_arc - 0.02) * (1.0 - smooth(y + 0.03 * grain, -0.44, -0.36))
     moustache = moustache * (1.0 - smooth(x + 0.05 * grain, 0.34, 0.48))

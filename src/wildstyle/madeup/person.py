@@ -10,6 +10,7 @@ import numpy as np
 from wildstyle.errors import SettingError
 from wildstyle.madeup.basis import Floats, head_basis
 from wildstyle.madeup.look import Look, draw_look
+from wildstyle.madeup.raster import vertex_normals
 from wildstyle.randomness import item_rng
 
 _LIMIT = 2.4
@@ -61,7 +62,20 @@ def person(seed: int) -> MadeUpPerson:
 def resting_vertices(seed: int) -> Floats:
     """(V, 3) float32 head of the person with a resting face; don't write to it."""
     basis, who = head_basis(), person(seed)
-    vertices = basis.mean + np.tensordot(who.coefficients, basis.directions, 1)
-    vertices += np.tensordot(_MACRO_GAIN * who.macro, basis.macro, 1)
+    vertices = basis.mean + combine(who.coefficients, basis.directions)
+    vertices += combine(np.float32(_MACRO_GAIN) * who.macro, basis.macro)
     vertices.setflags(write=False)
     return vertices
+
+
+@lru_cache(maxsize=16)
+def resting_normals(seed: int) -> Floats:
+    """(V, 3) float32 unit normals of `resting_vertices`; don't write to it."""
+    normals = vertex_normals(resting_vertices(seed), head_basis().triangles)
+    normals.setflags(write=False)
+    return normals
+
+
+def combine(weights: Floats, fields: Floats) -> Floats:
+    """(V, 3) sum of (K, V, 3) fields with (K,) weights."""
+    return (weights @ fields.reshape(len(fields), -1)).reshape(fields.shape[1:])

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from wildstyle.madeup.basis import Floats
 
 _FAR = np.float32(-1e3)
+# Neighbours overlap by a hair, so that rounding leaves no cracks.
+_SLACK = np.float32(1e-3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ class Fragments:
 def rasterise(points: Floats, triangles: NDArray[np.int64], size: int, *, two_sided: bool = False) -> Fragments:
     """Find the nearest triangle of every pixel.
 
-    All (triangle, pixel in its box) pairs are listed at once, tested, sorted by depth and written far to near.
+    All (triangle, pixel in its box) pairs are listed at once and tested; the nearest wins its pixel.
 
     Args:
         points: (V, 3) float32: x right, y down in pixels, and depth, larger is nearer.
@@ -40,47 +42,64 @@ def rasterise(points: Floats, triangles: NDArray[np.int64], size: int, *, two_si
         size: S, side of the picture in pixels.
         two_sided: also draw triangles seen from behind.
     """
-    corners = points[triangles]
-    a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
-    area = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0])
-    low = np.ceil(corners[:, :, :2].min(1) - 0.5).astype(np.int64).clip(0, size)
-    high = (np.floor(corners[:, :, :2].max(1) - 0.5).astype(np.int64) + 1).clip(0, size)
-    extent = high - low
+    px, py, z = points.T
+    ia, ib, ic = triangles.T
+    area = (px[ib] - px[ia]) * (py[ic] - py[ia]) - (py[ib] - py[ia]) * (px[ic] - px[ia])
     # y points down, so a front face has negative area.
-    seen = (extent > 0).all(1) & ((np.abs(area) > 1e-6) if two_sided else (area < -1e-6))
-    kept = np.flatnonzero(seen)
-    width, count = extent[kept, 0], extent[kept].prod(1)
-    which = np.repeat(np.arange(len(kept)), count)
+    facing = np.flatnonzero((np.abs(area) > 1e-6) if two_sided else (area < -1e-6))
+    ia, ib, ic, area = ia[facing], ib[facing], ic[facing], area[facing]
+    left, width = _extent(px[ia], px[ib], px[ic], size)
+    top, height = _extent(py[ia], py[ib], py[ic], size)
+    count = width * height
+    which = np.repeat(np.arange(len(facing)), count)
     offset = np.arange(len(which)) - np.repeat(np.cumsum(count) - count, count)
-    px = low[kept, 0][which] + offset % width[which]
-    py = low[kept, 1][which] + offset // width[which]
-    # Weights are affine in the pixel: w_i = e_i + f_i x + g_i y, per triangle.
-    a, b, c, area = a[kept], b[kept], c[kept], area[kept]
-    plane_b = _edge(c, a, area)
-    plane_c = _edge(a, b, area)
-    x, y = px.astype(np.float32) + 0.5, py.astype(np.float32) + 0.5
-    wb = plane_b[0][which] + plane_b[1][which] * x + plane_b[2][which] * y
-    wc = plane_c[0][which] + plane_c[1][which] * x + plane_c[2][which] * y
+    down = offset // width[which]
+    column, row = left[which] + offset - down * width[which], top[which] + down
+    # Weights are affine in the pixel: w = e + f x + g y, per triangle.
+    plane_b = _edge(px, py, (ic, ia), area)
+    plane_c = _edge(px, py, (ia, ib), area)
+    x, y = column.astype(np.float32) + 0.5, row.astype(np.float32) + 0.5
+    wb, wc = _at(plane_b, which, x, y), _at(plane_c, which, x, y)
     wa = 1.0 - wb - wc
-    inside = np.flatnonzero((wa >= -1e-3) & (wb >= -1e-3) & (wc >= -1e-3))
+    inside = np.flatnonzero((wa >= -_SLACK) & (wb >= -_SLACK) & (wc >= -_SLACK))
     which, wa, wb, wc = which[inside], wa[inside], wb[inside], wc[inside]
-    z = wa * a[which, 2] + wb * b[which, 2] + wc * c[which, 2]
-    flat = py[inside] * size + px[inside]
-    order = np.argsort(z, kind="stable")
-    winner = np.full(size * size, -1, np.int64)
-    winner[flat[order]] = order
-    pixel = np.flatnonzero(winner >= 0)
-    row = winner[pixel]
+    near = wa * z[ia[which]] + wb * z[ib[which]] + wc * z[ic[which]]
+    pixel, winner, depth = _nearest(row[inside] * size + column[inside], near, size)
+    weights = np.stack([wa[winner], wb[winner], wc[winner]], 1)
+    return Fragments(pixel, facing[which[winner]], weights, depth)
+
+
+def _extent(a: Floats, b: Floats, c: Floats, size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """First pixel centre inside [min, max] of three coordinates, and how many, clipped to the picture."""
+    low = np.ceil(np.minimum(np.minimum(a, b), c) - 0.5).astype(np.int64).clip(0, size)
+    high = np.floor(np.maximum(np.maximum(a, b), c) + 0.5).astype(np.int64).clip(0, size)
+    return low, np.maximum(high - low, 0)
+
+
+def _nearest(
+    flat: NDArray[np.int64], near: Floats, size: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
+    """Covered pixels, the row of ``flat`` that wins each, and the (S, S) depth."""
     depth = np.full(size * size, _FAR, np.float32)
-    depth[pixel] = z[row]
-    weights = np.stack([wa[row], wb[row], wc[row]], 1)
-    return Fragments(pixel, kept[which[row]], weights, depth.reshape(size, size))
+    np.maximum.at(depth, flat, near)
+    winners = np.flatnonzero(near == depth[flat])
+    chosen = np.full(size * size, -1, np.int64)
+    chosen[flat[winners]] = winners
+    pixel = np.flatnonzero(chosen >= 0)
+    return pixel, chosen[pixel], depth.reshape(size, size)
 
 
-def _edge(p: Floats, q: Floats, area: Floats) -> tuple[Floats, Floats, Floats]:
-    """Weight of the corner opposite to edge p-q as a plane (constant, x factor, y factor)."""
-    dx, dy = (q[:, 0] - p[:, 0]) / area, (q[:, 1] - p[:, 1]) / area
-    return dy * p[:, 0] - dx * p[:, 1], -dy, dx
+def _edge(
+    x: Floats, y: Floats, ends: tuple[NDArray[np.int64], NDArray[np.int64]], area: Floats
+) -> tuple[Floats, Floats, Floats]:
+    """Weight of the corner opposite to an edge as a plane (constant, x factor, y factor)."""
+    p, q = ends
+    dx, dy = (x[q] - x[p]) / area, (y[q] - y[p]) / area
+    return dy * x[p] - dx * y[p], -dy, dx
+
+
+def _at(plane: tuple[Floats, Floats, Floats], which: NDArray[np.int64], x: Floats, y: Floats) -> Floats:
+    return plane[0][which] + plane[1][which] * x + plane[2][which] * y
 
 
 def interpolate(fragments: Fragments, triangles: NDArray[np.int64], values: Floats) -> Floats:
@@ -92,8 +111,16 @@ def interpolate(fragments: Fragments, triangles: NDArray[np.int64], values: Floa
 
 def vertex_normals(vertices: Floats, triangles: NDArray[np.int64]) -> Floats:
     """(V, 3) float32 unit normals, area weighted."""
-    a, b, c = vertices[triangles[:, 0]], vertices[triangles[:, 1]], vertices[triangles[:, 2]]
-    face = np.cross(b - a, c - a)
+    ia, ib, ic = triangles.T
+    x, y, z = vertices.T
+    ux, uy, uz = x[ib] - x[ia], y[ib] - y[ia], z[ib] - z[ia]
+    vx, vy, vz = x[ic] - x[ia], y[ic] - y[ia], z[ic] - z[ia]
     rows = triangles.T.ravel()
-    summed = np.stack([np.bincount(rows, np.tile(face[:, k], 3), len(vertices)) for k in range(3)], 1)
-    return (summed / np.maximum(np.linalg.norm(summed, axis=1, keepdims=True), 1e-9)).astype(np.float32)
+    faces = (uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx)
+    return unit(np.stack([np.bincount(rows, np.tile(f, 3), len(vertices)) for f in faces], 1).astype(np.float32))
+
+
+def unit(vectors: Floats) -> Floats:
+    """(N, 3) vectors of length 1; the zero vector stays."""
+    x, y, z = vectors.T
+    return vectors / np.maximum(np.sqrt(x * x + y * y + z * z), np.float32(1e-9))[:, None]

@@ -18,7 +18,7 @@ from wildstyle.madeup.hair import HANGING, cap_cover, hair_colour, shell_cover, 
 from wildstyle.madeup.light import develop, key_shadow, occlusion, shade
 from wildstyle.madeup.paint import paint_skin, place_of
 from wildstyle.madeup.person import MadeUpPerson
-from wildstyle.madeup.raster import Fragments, interpolate, rasterise
+from wildstyle.madeup.raster import Fragments, interpolate, rasterise, unit
 from wildstyle.madeup.texture import person_textures
 from wildstyle.randomness import item_rng
 
@@ -102,7 +102,7 @@ def _paint_solid(
     """Albedo (P, 3), unit normals (P, 3) and shine (P,) of the solid fragments."""
     lists, look = _lists(), who.look
     both = interpolate(found, lists.solid, np.c_[_fixed_attributes(), figure.normals])
-    normals = both[:, 7:10] / np.maximum(np.linalg.norm(both[:, 7:10], axis=1, keepdims=True), 1e-6)
+    normals = unit(both[:, 7:10])
     part = lists.part[found.triangle]
     textures = person_textures(look.texture)
     albedo = np.zeros((len(part), 3), np.float32)
@@ -145,8 +145,7 @@ def _eyeballs(
     where = places()
     right, left = figure.head[where.right_eye].mean(0), figure.head[where.left_eye].mean(0)
     outward = at - np.where(at[:, :1] < (right[0] + left[0]) / 2.0, right, left)
-    outward /= np.maximum(np.linalg.norm(outward, axis=1, keepdims=True), 1e-6)
-    albedo = paint_eyes(who.look.eyes, outward, gaze_direction(figure.rotation, seen.pose.gaze))
+    albedo = paint_eyes(who.look.eyes, unit(outward), gaze_direction(figure.rotation, seen.pose.gaze))
     return albedo, np.full(len(rows), 2.2, np.float32)
 
 
@@ -160,8 +159,7 @@ def _hang_shell(layers: _Layers, who: MadeUpPerson, figure: Figure, found: Fragm
     cover = np.where(depth > layers.depth.ravel()[found.pixel] - 0.02, cover, 0.0).astype(np.float32)
     colour = hair_colour(look.hair, noise, noise)
     normals = both[:, 3:6]
-    normals = normals * np.where(normals[:, 2:] < 0, -1.0, 1.0)
-    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-6)
+    normals = unit(normals * np.where(normals[:, 2:] < 0, np.float32(-1.0), np.float32(1.0)))
     at, share = found.pixel, cover[:, None]
     layers.albedo[at] += (colour - layers.albedo[at]) * share
     layers.normals[at] += (normals - layers.normals[at]) * share
@@ -194,8 +192,9 @@ def _backdrop(setting: Setting, size: int) -> Floats:
         row, column = np.mgrid[0:size, 0:size].astype(np.float32) / size - 0.5
         share = np.clip(0.5 + row * np.sin(angle) + column * np.cos(angle), 0.0, 1.0)
     else:
-        grid = rng.random((7, 7), dtype=np.float32)
-        share = np.clip(cv2.resize(grid, (size, size), interpolation=cv2.INTER_CUBIC), 0.0, 1.0)
+        grid = cv2.resize(rng.random((7, 7), dtype=np.float32), (28, 28), interpolation=cv2.INTER_LINEAR)
+        soft = cv2.resize(cv2.GaussianBlur(grid, (0, 0), 2.0), (size, size), interpolation=cv2.INTER_CUBIC)
+        share = np.clip(1.6 * (soft - 0.5) + 0.5, 0.0, 1.0)
     return 0.7 * (first + (second - first) * share[..., None].astype(np.float32))
 
 

@@ -53,7 +53,9 @@ def before_after_figure(rows: Sequence[Row]) -> Markup | None:
         drawing.text(x, bottom + 18, f"{percent}%", "soft", "middle")
     for index, row in enumerate(shown):
         y = 12 + _ROW * (index + 0.5)
-        before, after = ((share or 0.0) * (right - left) + left for share in (row.difference.before, row.difference.after))
+        before, after = (
+            (share or 0.0) * (right - left) + left for share in (row.difference.before, row.difference.after)
+        )
         drawing.text(left - 16, y + 4, _row_name(row), "ink", "end")
         drawing.line((before, y), (after, y), row.mark if row.mark != "not measurable" else "unsettled")
         drawing.dot(before, y, "before", 4.5)
@@ -88,7 +90,8 @@ def roc_figure(evaluated: EvaluatedSet) -> Markup | None:
         drawing.curve([place(rate, share) for rate, share in points], name)
     drawing.text((left + right) / 2, bottom + 40, "false match rate", "soft", "middle")
     return drawing.render(
-        f"Mated comparisons accepted on {evaluated.name} by false match rate", "Before and after, see the table for figures."
+        f"Mated comparisons accepted on {evaluated.name} by false match rate",
+        "Before and after, see the table for figures.",
     )
 
 

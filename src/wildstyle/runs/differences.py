@@ -16,7 +16,7 @@ def differing_keys(there: Mapping[str, Any], given: Mapping[str, Any], may_diffe
         given: the one asked for now.
         may_differ: dotted keys to leave out, with all keys below them.
     """
-    left, right = _flat(there), _flat(given)
+    left, right = flat(there), flat(given)
     lines = []
     for key in sorted(left.keys() | right.keys()):
         if any(key == free or key.startswith(f"{free}.") for free in may_differ):
@@ -28,14 +28,15 @@ def differing_keys(there: Mapping[str, Any], given: Mapping[str, Any], may_diffe
     return lines
 
 
-def _flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
+def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested tables as one, keys joined by dots; an empty table stays as a value."""
+    found: dict[str, Any] = {}
     for key, value in config.items():
         if isinstance(value, Mapping) and value:
-            flat |= _flat(value, f"{prefix}{key}.")
+            found |= flat(value, f"{prefix}{key}.")
         else:
-            flat[f"{prefix}{key}"] = value
-    return flat
+            found[f"{prefix}{key}"] = value
+    return found
 
 
 def _show(value: Any) -> str:

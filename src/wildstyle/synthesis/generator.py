@@ -125,14 +125,19 @@ class Generator(nn.Module):
             InputError: shapes don't fit each other.
             SettingError: the target is unknown.
         """
+        return self.decode_parts(images, content, code, seed, target=target)[0]
+
+    def decode_parts(
+        self, images: Tensor, content: Tensor, code: Tensor, seed: Tensor, *, target: str | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """What ``decode`` gives, and the learned change in it, (N, 3, S, S) in luma and colour differences."""
         self._check_code(images, code, seed)
         hidden, gate = self._style(content, code, target)
         chance = draw_chance(seed, images.shape[-1], images.device)
-        gate_map = gate.view(-1, 1, 1, 1)
-        added = gate_map * self.decoder(content, hidden, chance.texture)
+        added = gate.view(-1, 1, 1, 1) * self.decoder(content, hidden, chance.texture)
         ycc = to_ycc(images)
         change = photograph(ycc, strengths_of(self.camera(hidden), gate), added, chance) - ycc
-        return (images + change_to_rgb(change)).clamp(0.0, 1.0)
+        return (images + change_to_rgb(change)).clamp(0.0, 1.0), added
 
     def forward(self, images: Tensor, code: Tensor, seed: Tensor, *, target: str | None = None) -> Tensor:
         """``decode`` of ``encode``."""

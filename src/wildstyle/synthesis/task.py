@@ -38,7 +38,7 @@ class FitBatch(NamedTuple):
         target: (N, 3, S, S) target faces in [0, 1].
         code: (N, K) float32.
         seed: (N,) int64.
-        index: (N,) int64, which source faces they are.
+        face: (N,) int64, which source faces they are.
         shift: (2,) int64, where the discriminator's window lies in this step, px down and right.
     """
 
@@ -46,7 +46,7 @@ class FitBatch(NamedTuple):
     target: Tensor
     code: Tensor
     seed: Tensor
-    index: Tensor
+    face: Tensor
     shift: Tensor
 
 
@@ -86,7 +86,7 @@ class SynthesisTask:
             torch.manual_seed(settings.seed)
             self.critic: nn.Module = Discriminator()
             self.reader: nn.Module = DirectionReader(generator.axes, len(STATISTICS))
-        self.generator: nn.Module = generator
+        self.generator: nn.Module = _Parts(generator)
         self.averaged = copy.deepcopy(generator).requires_grad_(False)
         self.max_magnitude = generator.max_magnitude
         learning = [*generator.parameters(), *self.reader.parameters()]
@@ -110,13 +110,11 @@ class SynthesisTask:
         factor = warm_cosine(step, total, warm_share=0.03, floor=0.02)
         set_learning_rate(cast(torch.optim.Optimizer, self.maker), self.settings.learning_rate * factor)
         set_learning_rate(cast(torch.optim.Optimizer, self.judge), self.settings.critic_rate * factor)
-        magnitude = magnitude_of(batch.code)
-        weight = target_weight(magnitude, self.settings.like_target)
-        made: Tensor = self.generator(batch.images, batch.code, batch.seed)
-        mask = picture_mask(batch.images)
-        pair = _Pair(batch, mask)
+        weight = target_weight(magnitude_of(batch.code), self.settings.like_target)
+        made, added = self.generator(batch.images, batch.code, batch.seed)
+        pair = _Pair(batch)
         values = self._teach_critic(pair, made, weight)
-        values |= self._teach_generator(batch, made, mask, pair, weight, magnitude)
+        values |= self._teach_generator(batch, pair, made, added, weight)
         self._average(step)
         return values
 
@@ -127,34 +125,33 @@ class SynthesisTask:
         return {"critic": loss.detach(), "score_gap": (real.mean() - fake.mean()).detach()}
 
     def _teach_generator(
-        self, batch: FitBatch, made: Tensor, mask: Tensor, pair: _Pair, weight: Tensor, magnitude: Tensor
+        self, batch: FitBatch, pair: _Pair, made: Tensor, added: Tensor, weight: Tensor
     ) -> dict[str, Tensor]:
         weights = self.settings.weights
-        before, after = style_statistics(batch.images, mask), style_statistics(made, mask)
-        standard = self.scale.standard(after)
+        standard = self.scale.standard(style_statistics(made, pair.mask))
+        change = standard - self.scale.standard(style_statistics(batch.images, pair.mask))
         self.critic.requires_grad_(False)
         terms = {
             "statistics": energy_distance(standard, weight, self.scale.target),
             "adversarial": fooling_loss(self.critic(pair.seen(made)), weight),
-            "direction": direction_loss(
-                self.reader(batch.images, made, standard - self.scale.standard(before)), batch.code
-            ),
-            "identity": self._identity_miss(batch, made, magnitude),
+            "direction": direction_loss(self.reader(batch.images, made, change), batch.code),
+            "identity": self._identity_miss(batch, made),
+            "residual": added.abs().mean(),
         }
         loss = sum(getattr(weights, name) * term for name, term in terms.items())
         self._update(self.maker, loss)
         self.critic.requires_grad_(True)
         return {name: term.detach() for name, term in terms.items()}
 
-    def _identity_miss(self, batch: FitBatch, made: Tensor, magnitude: Tensor) -> Tensor:
+    def _identity_miss(self, batch: FitBatch, made: Tensor) -> Tensor:
         count = max(1, round(len(made) * self.settings.identity_share))
-        wanted = identity_target(magnitude[:count], self.settings.identity_at_max, self.max_magnitude)
+        wanted = identity_target(magnitude_of(batch.code[:count]), self.settings.identity_at_max, self.max_magnitude)
         distance = identity_distance(self._anchor(batch, count), self.identity.embed(made[:count]))
         return (distance - wanted).square().mean()
 
     def _anchor(self, batch: FitBatch, count: int) -> Tensor:
         """Embeddings of the first ``count`` source faces, each computed once."""
-        wanted = batch.index[:count].tolist()
+        wanted = batch.face[:count].tolist()
         missing = [row for row, index in enumerate(wanted) if index not in self._anchors]
         if missing:
             with torch.no_grad():
@@ -202,12 +199,24 @@ class SynthesisTask:
         self.judge.load_state_dict(state["judge"])
 
 
+class _Parts(nn.Module):
+    """The generator as the loop wraps it: image and learned change in one forward pass."""
+
+    def __init__(self, generator: Generator) -> None:
+        super().__init__()
+        self.inner = generator
+
+    def forward(self, images: Tensor, code: Tensor, seed: Tensor) -> tuple[Tensor, Tensor]:
+        return self.inner.decode_parts(images, self.inner.encode(images), code, seed)
+
+
 class _Pair:
     """How the discriminator sees faces: inner faces, both sides grey outside both pictures."""
 
-    def __init__(self, batch: FitBatch, mask: Tensor) -> None:
+    def __init__(self, batch: FitBatch) -> None:
         self.shift = (int(batch.shift[0]), int(batch.shift[1]))
-        self.common = inner_face(mask * picture_mask(batch.target), self.shift)
+        self.mask = picture_mask(batch.images)
+        self.common = inner_face(self.mask * picture_mask(batch.target), self.shift)
         self.real = self.seen(batch.target)
 
     def seen(self, images: Tensor) -> Tensor:

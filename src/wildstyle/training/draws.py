@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
 
 import numpy as np
 
@@ -13,11 +12,12 @@ from wildstyle.errors import SettingError
 from wildstyle.randomness import epoch_order
 
 
-class Draw(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Draw:
     """One item of a batch: which pass over the data, and which item."""
 
     epoch: int
-    item: int
+    index: int
 
 
 @dataclass(frozen=True, slots=True)

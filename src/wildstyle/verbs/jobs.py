@@ -97,9 +97,12 @@ class AdaptJob:
         evaluate: labelled sets measured before and after.
         detector: ONNX file of a better face detector than the embedded one, or None.
         budget_seconds: time for all stages together on this machine.
+        fit_steps: steps of learning the camera, instead of a share of the budget.
+        adapt_steps: steps of adapting, instead of a share of the budget.
         seed: of everything random.
         workers: reading threads.
         include_faces: show people's faces in the report.
+        tensorboard: also write TensorBoard events.
         detection, synthesis, adaptation: settings of the stages.
     """
 
@@ -111,6 +114,8 @@ class AdaptJob:
     evaluate: tuple[EvaluationSpec, ...] = ()
     detector: Path | None = None
     budget_seconds: float = 2400.0
+    fit_steps: int | None = None
+    adapt_steps: int | None = None
     seed: int = 0
     workers: int = 2
     include_faces: bool = False

@@ -19,6 +19,7 @@ Floats = NDArray[np.float32]
 
 _STRIDES = (8, 16, 32)
 _ANCHORS = 2
+_SHORTEST = 320
 
 
 def outputs_of(path: Path) -> dict[str, Any]:
@@ -49,7 +50,7 @@ class Scrfd:
 
         Args:
             path: ONNX file.
-            size: pictures are fitted into a square of this side, a multiple of 32.
+            size: longer side in px to which pictures are scaled, a multiple of 32.
             score: detections below are dropped.
             threads: CPU threads; 0 lets the runtime choose.
 
@@ -70,30 +71,40 @@ class Scrfd:
         canvas, scale = letterbox(image, self.size)
         feed = (canvas.astype(np.float32) - 127.5) / 128
         outputs = self._session.run(None, {self._input: np.ascontiguousarray(feed.transpose(2, 0, 1)[None])})
-        scores, boxes, points = _decode([o.reshape(-1, o.shape[-1]) for o in outputs], self.size, self.score)
+        scores, boxes, points = _decode([o.reshape(-1, o.shape[-1]) for o in outputs], canvas.shape[1], self.score)
         kept = suppress(boxes, scores, 0.4)
         return [Detection(boxes[i], points[i], float(scores[i])).mapped(1 / scale) for i in kept]
 
 
-def letterbox(image: Pixels, size: int) -> tuple[Pixels, float]:
-    """The picture fitted into the top left of a black square, and the factor it was scaled by."""
+def letterbox(image: Pixels, longest: int) -> tuple[Pixels, float]:
+    """The picture scaled for the network, at the top left of a black canvas, and the factor.
+
+    The longer side becomes ``longest``, but pictures are never more than doubled except to reach
+    320 px: a small crop gains nothing from more and would cost as much as a photograph.
+    The canvas is the next multiple of 32 px in each direction.
+    """
     height, width = image.shape[:2]
-    scale = size / max(height, width)
+    longer = max(height, width)
+    scale = min(longest / longer, max(2.0, _SHORTEST / longer))
     fitted = (max(1, round(width * scale)), max(1, round(height * scale)))
     how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    canvas = np.zeros((size, size, 3), np.uint8)
+    canvas = np.zeros((_up(fitted[1]), _up(fitted[0]), 3), np.uint8)
     canvas[: fitted[1], : fitted[0]] = cv2.resize(image, fitted, interpolation=how)
     return canvas, scale
 
 
-def _decode(outputs: list[Floats], size: int, threshold: float) -> tuple[Floats, Floats, Floats]:
-    """Scores (N,), boxes (N, 4) and points (N, 5, 2) in px of the square, above the threshold."""
-    by_width = {width: [o for o in outputs if o.shape[1] == width] for width in (1, 4, 10)}
+def _up(side: int) -> int:
+    return -(-side // _STRIDES[-1]) * _STRIDES[-1]
+
+
+def _decode(outputs: list[Floats], width: int, threshold: float) -> tuple[Floats, Floats, Floats]:
+    """Scores (N,), boxes (N, 4) and points (N, 5, 2) in px of the canvas, above the threshold."""
+    kinds = {count: [o for o in outputs if o.shape[1] == count] for count in (1, 4, 10)}
     found: list[tuple[Floats, Floats, Floats]] = []
-    for stride, score, box, point in zip(_STRIDES, by_width[1], by_width[4], by_width[10], strict=True):
+    for stride, score, box, point in zip(_STRIDES, kinds[1], kinds[4], kinds[10], strict=True):
         sure = np.flatnonzero(score[:, 0] >= threshold)
         place = sure // _ANCHORS
-        across = size // stride
+        across = width // stride
         centre = np.stack([place % across, place // across], axis=1).astype(np.float32) * stride
         # A box is four distances from the anchor, a point an offset, both in strides.
         reach = box[sure] * stride

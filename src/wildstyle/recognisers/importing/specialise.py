@@ -43,7 +43,7 @@ class StaticGraph:
         steps: in order.
         constants: tensors that steps take, by name.
         learned: names of constants that stem from stored weights.
-        ranks: number of axes of every value, by name.
+        shapes: shape of every value for a batch of 2, by name.
         input, output: names.
         embedding_size: length of the output.
         notes: what was changed and may surprise.
@@ -52,7 +52,7 @@ class StaticGraph:
     steps: list[Step]
     constants: dict[str, Tensor]
     learned: set[str]
-    ranks: dict[str, int]
+    shapes: dict[str, tuple[int, ...]]
     input: str
     output: str
     embedding_size: int
@@ -197,7 +197,7 @@ class _Walk:
             steps=_needed(self.steps, name),
             constants={source: self.known[source][0] for source in sorted(used)},
             learned=self.learned & used,
-            ranks={value: trio[0].ndim for value, trio in self.moving.items()},
+            shapes={value: tuple(trio[1].shape) for value, trio in self.moving.items()},
             input=self.file.input,
             output=name,
             embedding_size=size,

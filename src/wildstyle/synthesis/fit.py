@@ -1,0 +1,110 @@
+"""Learn a camera: from clean faces and unlabelled footage to a generator."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from wildstyle.faces.source import FaceSource
+from wildstyle.recognisers import Recogniser
+from wildstyle.synthesis.diagnostics import FitDiagnostics, diagnose
+from wildstyle.synthesis.generator import Generator
+from wildstyle.synthesis.material import FitBatches, TargetFaces, read_target, refuse_equal, to_images
+from wildstyle.synthesis.settings import FitSettings
+from wildstyle.synthesis.statistics import style_statistics
+from wildstyle.synthesis.task import StyleScale, SynthesisTask
+from wildstyle.training import LoopPlan, LoopResult, Progress, train
+
+_SEEN_FOR_SCALE = 1024
+
+
+@dataclass(frozen=True)
+class FittedGenerator:
+    """What a fit leaves.
+
+    Attributes:
+        generator: the averaged generator, in evaluation mode, on the CPU, without gradients.
+        loop: how the training went.
+        diagnostics: how near it came to the target and what it does to identity.
+    """
+
+    generator: Generator
+    loop: LoopResult
+    diagnostics: FitDiagnostics
+
+
+def fit_generator(
+    source: FaceSource,
+    target: FaceSource,
+    identity: Recogniser,
+    settings: FitSettings,
+    folder: Path,
+    *,
+    plan: LoopPlan,
+    on_step: Callable[[Progress], None] | None = None,
+) -> FittedGenerator:
+    """Fit a generator whose style space is what the target's camera does to faces.
+
+    No label of either side is used. The same call continues an interrupted fit.
+
+    Args:
+        source: clean aligned faces.
+        target: unlabelled footage, aligned to the same size.
+        identity: measures identity; a frozen copy is used, the original is untouched.
+        settings: what is asked.
+        folder: where checkpoints and metrics go.
+        plan: how long.
+        on_step: called after each step.
+
+    Raises:
+        InputError: the target is the source, or sizes differ.
+        NotMeasurable: too few target faces.
+        Interrupted, Diverged, StorageError: from the loop.
+    """
+    refuse_equal(source, target)
+    faces = read_target(target, settings)
+    settings = replace(settings, generator=replace(settings.generator, targets=(target.name,)))
+    batches = FitBatches(source, faces.fit, settings)
+    generator, frozen = new_generator(settings), identity.frozen_copy()
+    task = SynthesisTask(generator, frozen, settings, style_scale(batches, faces))
+    known = replace(plan, identity=_fingerprint(plan.identity, settings, identity, source, faces))
+    loop = train(task, batches, known, folder, on_step=on_step)
+    finished = task.averaged.to("cpu").eval()
+    return FittedGenerator(finished, loop, diagnose(finished, frozen.to("cpu"), source, faces, settings))
+
+
+def new_generator(settings: FitSettings) -> Generator:
+    """A fresh generator whose weights depend on the seed only."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        return Generator(settings.generator)
+
+
+def style_scale(batches: FitBatches, faces: TargetFaces) -> StyleScale:
+    """Standardise by target and source together, and describe the target."""
+    steps = range(max(1, min(_SEEN_FOR_SCALE, len(batches.source)) // batches.settings.batch))
+    rng = np.random.default_rng(0)
+    chosen = faces.fit[rng.permutation(len(faces.fit))[:_SEEN_FOR_SCALE]]
+    with torch.no_grad():
+        clean = torch.cat([style_statistics(batches(step).images) for step in steps])
+        wild = torch.cat([style_statistics(to_images(part)) for part in _parts(chosen)])
+    both = torch.cat([clean, wild])
+    mean, deviation = both.mean(0), both.std(0).clamp_min(1e-3)
+    return StyleScale(mean, deviation, (wild - mean) / deviation)
+
+
+def _parts(pixels: np.ndarray) -> list[np.ndarray]:
+    return [pixels[i : i + 64] for i in range(0, len(pixels), 64)]
+
+
+def _fingerprint(
+    given: str, settings: FitSettings, identity: Recogniser, source: FaceSource, faces: TargetFaces
+) -> str:
+    described = [given, settings.as_record(), identity.hash, len(source), len(faces.fit), int(faces.fit[0].sum())]
+    return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:32]

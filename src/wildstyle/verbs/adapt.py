@@ -1,0 +1,300 @@
+"""The whole way: recogniser + clean faces + footage → an adapted recogniser, figures, and a verdict.
+
+    prepare → measure before → fit → adapt → export → measure after → report
+
+Each stage leaves its result in the run folder and a marker behind it, so the same command goes on where
+an interrupted one stopped.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from wildstyle.adaptation import adapt_recogniser
+from wildstyle.errors import InputError, SettingError
+from wildstyle.evaluation import Outcome, compare
+from wildstyle.faces import FaceSource
+from wildstyle.recognisers import EmbeddingCache, Recogniser, export_onnx, load_recogniser, save_recogniser
+from wildstyle.report import (
+    AdaptedRecogniser,
+    EvaluatedSet,
+    Verdict,
+    decide_run,
+    render_model_card,
+    render_report,
+    store_diagnostics,
+    store_evaluation,
+    store_ingested,
+    store_recogniser,
+)
+from wildstyle.runs import RunFolder, describe_input, gather_provenance, inputs_hash
+from wildstyle.runs.folder import ONNX, WEIGHTS
+from wildstyle.synthesis import Generator, fit_generator, load_generator, save_generator
+from wildstyle.training import LoopPlan
+from wildstyle.training import Progress as StepProgress
+from wildstyle.verbs.budgets import EXPORT_SECONDS, FIT_SHARE, MARGIN, images_per_second, stage_budget
+from wildstyle.verbs.check import CheckReport, check
+from wildstyle.verbs.configuration import resolved
+from wildstyle.verbs.jobs import AdaptJob
+from wildstyle.verbs.measuring import LabelledSet, measure, open_labelled
+from wildstyle.verbs.places import cache_folder
+from wildstyle.verbs.preparing import Prepared, prepare
+from wildstyle.verbs.progress import Progress, Silent
+from wildstyle.verbs.recording import (
+    adaptation_diagnostics,
+    adapted_record,
+    fit_diagnostics,
+    ingested_record,
+    sheet_of_styles,
+    store_check,
+)
+
+GENERATOR = "work/fit/generator.safetensors"
+
+_MAY_DIFFER = ("workers", "out", "include_faces", "tensorboard")
+
+
+@dataclass(frozen=True)
+class AdaptOutcome:
+    """What a run left.
+
+    Attributes:
+        folder: the run folder.
+        verdict: whether to deploy, in one sentence.
+        evaluations: labelled sets, before and after; empty where none was given.
+        recogniser: the adapted recogniser.
+    """
+
+    folder: RunFolder
+    verdict: Verdict
+    evaluations: tuple[EvaluatedSet, ...]
+    recogniser: Recogniser
+
+
+def adapt(job: AdaptJob, *, progress: Progress | None = None, arguments: tuple[str, ...] = ()) -> AdaptOutcome:
+    """Run the whole way, or go on with an interrupted run of the same job.
+
+    Args:
+        job: what to do.
+        progress: hears of stages and steps; silent where None.
+        arguments: the command line, for the record.
+
+    Raises:
+        InputError, ContractError: something the user gave can't be used; nothing was started.
+        SettingError: ``job.out`` holds something else.
+        Interrupted: the run was stopped; the same call goes on.
+        Diverged, StorageError: see their messages; what was finished is kept.
+    """
+    progress = progress or Silent()
+    looked = check(job, progress=progress)
+    refuse(looked)
+    run = _Run.begin(job, progress, arguments)
+    store_check(run.folder, looked)
+    prepared = run.prepare()
+    before = run.measure(run.untouched)
+    generator = run.fit(prepared)
+    adapted = run.adapt(prepared, generator)
+    run.export(adapted)
+    evaluations = run.judge(before, run.measure(adapted))
+    verdict = run.report(adapted)
+    run.close()
+    return AdaptOutcome(run.folder, verdict, evaluations, adapted)
+
+
+def refuse(looked: CheckReport) -> None:
+    """Stop before anything is written where a check found faults.
+
+    Raises:
+        InputError: lists all faults.
+    """
+    faults = [f"{fault.what}: {fault.outcome}" for fault in looked.faults]
+    if len(faults) == 1:
+        raise InputError(faults[0].removesuffix("."))
+    if faults:
+        raise InputError(f"{len(faults)} faults. " + " ".join(f"({i}) {text}" for i, text in enumerate(faults, 1)))
+
+
+@dataclass
+class _Run:
+    """State of one call: the opened inputs and the clock."""
+
+    job: AdaptJob
+    progress: Progress
+    folder: RunFolder
+    untouched: Recogniser
+    labelled: tuple[LabelledSet, ...]
+    cache: EmbeddingCache
+    base: str
+    started: float = field(default_factory=time.monotonic)
+    measuring_seconds: float = 0.0
+
+    # -- beginning ---------------------------------------------------------------------------------------------
+
+    @classmethod
+    def begin(cls, job: AdaptJob, progress: Progress, arguments: tuple[str, ...]) -> _Run:
+        """Open everything before anything is written."""
+        if not job.target:
+            raise SettingError("no footage was given", remedy="name a folder, tar or video with --target")
+        untouched = load_recogniser(job.recogniser, contract=job.contract)
+        labelled = tuple(open_labelled(spec) for spec in job.evaluate)
+        folder = RunFolder.create(job.out, resolved(job), command="adapt", may_differ=_MAY_DIFFER)
+        inputs: dict[str, Any] = {
+            "recogniser": job.recogniser,
+            "source": job.source,
+            "target": list(job.target),
+            "detector": job.detector,
+            **{f"evaluate {spec.name}": spec.path for spec in job.evaluate},
+        }
+        provenance = gather_provenance(seeds={"run": job.seed}, inputs=inputs, arguments=arguments)
+        folder.write_json("provenance", provenance)
+        base = inputs_hash(
+            untouched.hash, job.seed, describe_input(job.source), [describe_input(path) for path in job.target]
+        )
+        return cls(job, progress, folder, untouched, labelled, EmbeddingCache(cache_folder()), base)
+
+    def close(self) -> None:
+        """Release files."""
+        for labelled in self.labelled:
+            labelled.close()
+
+    @property
+    def spent(self) -> float:
+        return time.monotonic() - self.started
+
+    # -- stages ------------------------------------------------------------------------------------------------
+
+    def prepare(self) -> tuple[FaceSource, FaceSource]:
+        """Aligned clean faces and aligned footage."""
+        sides: list[Prepared] = []
+        for name, paths in (("source", (self.job.source,)), ("target", self.job.target)):
+            prepared = prepare(
+                paths,
+                self.untouched,
+                self.folder.work("prepare") / name,
+                name=name,
+                detector=self.job.detector,
+                settings=self.job.detection,
+                progress=self.progress,
+            )
+            for report in prepared.reports:
+                store_ingested(self.folder, ingested_record(name, report, self.folder.path))
+            sides.append(prepared)
+        source, target = (side.faces for side in sides)
+        return source, target
+
+    def measure(self, recogniser: Recogniser) -> tuple[Outcome, ...]:
+        """Run every protocol with one recogniser."""
+        started = time.monotonic()
+        outcomes = tuple(
+            measure(labelled, recogniser, cache=self.cache, workers=self.job.workers, progress=self.progress)
+            for labelled in self.labelled
+        )
+        self.measuring_seconds = time.monotonic() - started
+        return outcomes
+
+    def fit(self, sides: tuple[FaceSource, FaceSource]) -> Generator:
+        """Learn the footage's camera, or load what was learnt."""
+        inputs = inputs_hash(self.base, resolved(self.job.synthesis), self.job.fit_steps, self.job.budget_seconds)
+        if self.folder.stage_done("fit", inputs):
+            return load_generator(self.folder.file(GENERATOR))[0]
+        source, target = sides
+        work, started = self.folder.work("fit"), time.monotonic()
+        self.progress.stage("learn the camera", f"{len(target):,} faces of footage")
+        plan = self._plan(work, self.job.fit_steps, FIT_SHARE * self._seconds_to_learn())
+        settings = replace(self.job.synthesis, seed=self.job.seed)
+        fitted = fit_generator(
+            source, target, self.untouched, settings, work, plan=plan, on_step=_steps_to(self.progress)
+        )
+        save_generator(fitted.generator, self.folder.file(GENERATOR), fitted.diagnostics.as_record())
+        store_diagnostics(self.folder, fit_diagnostics(fitted, work))
+        if self.job.include_faces:
+            sheet_of_styles(self.folder, fitted.generator, source)
+        summary = f"learnt the camera from {len(target):,} unlabelled faces in {fitted.loop.steps:,} steps"
+        self._finish("fit", inputs, summary, started, (GENERATOR,))
+        return fitted.generator
+
+    def adapt(self, sides: tuple[FaceSource, FaceSource], generator: Generator) -> Recogniser:
+        """Train the student, or load it."""
+        settings = self.job.adaptation
+        inputs = inputs_hash(
+            self.base, resolved(settings), self.job.adapt_steps, self.job.budget_seconds, self._output_hash("fit")
+        )
+        if self.folder.stage_done("adapt", inputs):
+            return load_recogniser(self.folder.file(WEIGHTS))
+        work, started = self.folder.work("adapt"), time.monotonic()
+        self.progress.stage("adapt", f"with {len(sides[0]):,} clean faces")
+        plan = self._plan(work, self.job.adapt_steps, self._seconds_to_learn())
+        adapted = adapt_recogniser(
+            self.untouched, generator, sides[0], settings, work, plan=plan, on_step=_steps_to(self.progress)
+        )
+        save_recogniser(adapted.recogniser, self.folder.file(WEIGHTS))
+        store_diagnostics(self.folder, adaptation_diagnostics(adapted, work))
+        summary = f"adapted on {len(sides[0]):,} clean faces in {adapted.loop_result.steps:,} steps"
+        self._finish("adapt", inputs, summary, started, (WEIGHTS,))
+        return adapted.recogniser
+
+    def export(self, adapted: Recogniser) -> None:
+        """Write the ONNX file and check it against onnxruntime."""
+        inputs, started = inputs_hash(adapted.hash), time.monotonic()
+        if self.folder.stage_done("export", inputs):
+            return
+        self.progress.stage("export", ONNX)
+        parity = export_onnx(adapted, adapted.contract, self.folder.file(ONNX))
+        self._finish("export", inputs, f"ONNX differs from the weights by at most {parity:.1e}", started, (ONNX,))
+
+    def judge(self, before: tuple[Outcome, ...], after: tuple[Outcome, ...]) -> tuple[EvaluatedSet, ...]:
+        """Compare before and after under the same drawn people."""
+        if self.labelled:
+            self.progress.stage("compare", "before and after, with intervals over people")
+        evaluated = tuple(
+            EvaluatedSet(name=labelled.spec.name, role=labelled.spec.role, comparison=compare(old, new))
+            for labelled, old, new in zip(self.labelled, before, after, strict=True)
+        )
+        for one in evaluated:
+            store_evaluation(self.folder, one)
+        return evaluated
+
+    def report(self, adapted: Recogniser) -> Verdict:
+        """Decide, and write the report and the model card."""
+        record: AdaptedRecogniser = adapted_record(self.untouched, adapted, self.job)
+        store_recogniser(self.folder, record)
+        verdict = decide_run(self.folder)
+        render_report(self.folder, include_faces=self.job.include_faces)
+        render_model_card(self.folder)
+        return verdict
+
+    # -- time --------------------------------------------------------------------------------------------------
+
+    def _seconds_to_learn(self) -> float:
+        """What is left of the budget after measuring the adapted recogniser and exporting it."""
+        images = sum(labelled.images for labelled in self.labelled)
+        measuring = MARGIN * images / images_per_second(self.untouched) if images else 0.0
+        return self.job.budget_seconds - self.spent - measuring - EXPORT_SECONDS
+
+    def _plan(self, work: Path, steps: int | None, seconds: float) -> LoopPlan:
+        budget = None if steps is not None else stage_budget(work, seconds)
+        return LoopPlan(
+            steps=steps, budget_seconds=budget, seed=self.job.seed, tensorboard=self.job.tensorboard, identity=self.base
+        )
+
+    def _finish(self, stage: str, inputs: str, summary: str, started: float, outputs: tuple[str, ...]) -> None:
+        self.folder.finish_stage(
+            stage, inputs, summary=summary, seconds=time.monotonic() - started, outputs=list(outputs)
+        )
+        self.progress.note(summary)
+
+    def _output_hash(self, stage: str) -> str:
+        marker = self.folder.stage(stage)
+        return "" if marker is None else inputs_hash(marker.inputs, dict(marker.outputs))
+
+
+def _steps_to(progress: Progress) -> Callable[[StepProgress], None]:
+    def hear(step: StepProgress) -> None:
+        left = f"{step.seconds_left / 60:.1f} min left" if step.seconds_left >= 90 else f"{step.seconds_left:.0f} s left"
+        progress.step(step.step, step.total, f"{step.images_per_second:.0f} images/s, {left}")
+
+    return hear

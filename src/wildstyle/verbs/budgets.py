@@ -1,0 +1,88 @@
+"""How the time a user gives is divided over the stages.
+
+Measuring comes first: a run that leaves no figures is worth nothing. What it doesn't need is split
+between learning the camera and adapting. A stage's share is written down when the stage begins, so that
+a resumed stage goes on with the same schedule.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from wildstyle.errors import InputError
+from wildstyle.recognisers import Recogniser, embed_source
+from wildstyle.runs.atomic import write_json
+
+FIT_SHARE = 0.55
+"""Of the time left after measuring: learning the camera. The rest adapts the recogniser."""
+
+EXPORT_SECONDS = 20.0
+"""Export, its check against onnxruntime, and the report."""
+
+FEWEST_SECONDS = 20.0
+"""A stage that is given less than this learns nothing."""
+
+MARGIN = 1.25
+"""Predicted times are multiplied by this: the machine may be busier later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Predicted seconds of a run.
+
+    Attributes:
+        budget: what the user gave.
+        measuring: embedding all labelled faces, before and after, with margin.
+        detecting: finding and aligning faces in raw footage, with margin.
+        export: writing and checking the model files.
+    """
+
+    budget: float
+    measuring: float
+    detecting: float
+    export: float = EXPORT_SECONDS
+
+    @property
+    def learning(self) -> float:
+        """What is left for fitting and adapting."""
+        return self.budget - self.measuring - self.detecting - self.export
+
+    @property
+    def enough(self) -> bool:
+        """Whether both learning stages get enough to learn anything."""
+        return self.learning * min(FIT_SHARE, 1 - FIT_SHARE) >= FEWEST_SECONDS
+
+    def shortage(self) -> str:
+        """One clause for a budget that is too small."""
+        needed = self.budget - self.learning + FEWEST_SECONDS / min(FIT_SHARE, 1 - FIT_SHARE)
+        return f"the budget is {self.budget:.0f} s, measuring and preparing leave {max(0.0, self.learning):.0f} s to learn; at least {needed:.0f} s are needed"
+
+
+def images_per_second(recogniser: Recogniser, *, images: int = 64) -> float:
+    """Embedding speed on this machine, measured on noise; a second or so."""
+    from wildstyle.recognisers.embedding import embed_images
+
+    size = recogniser.contract.input_size
+    noise = np.random.default_rng(0).random((images, 3, size, size), np.float32)
+    embed_images(recogniser, noise[:8])
+    started = time.perf_counter()
+    embed_images(recogniser, noise)
+    return images / (time.perf_counter() - started)
+
+
+def stage_budget(folder: Path, seconds: float) -> float:
+    """The budget of a stage: what was written when it began, else ``seconds``, written now."""
+    path = folder / "budget.json"
+    if path.is_file():
+        import json
+
+        try:
+            return float(json.loads(path.read_text())["seconds"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError("can't be read", where=path, remedy="delete the stage's folder and run again") from error
+    write_json(path, {"seconds": round(max(seconds, FEWEST_SECONDS), 1)})
+    return round(max(seconds, FEWEST_SECONDS), 1)

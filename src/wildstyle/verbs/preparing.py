@@ -1,0 +1,98 @@
+"""From what the user named to aligned faces of the size the recogniser takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from wildstyle.errors import InputError
+from wildstyle.faces import FaceSource, open_faces
+from wildstyle.faces.detect import open_detector
+from wildstyle.faces.ingest import IngestReport, IngestSettings, ingest
+from wildstyle.faces.joined import Joined
+from wildstyle.faces.video import is_video
+from wildstyle.recognisers import Recogniser
+from wildstyle.verbs.measuring import face_size, spread
+from wildstyle.verbs.progress import Progress, Silent
+
+_SAMPLED = 48
+
+State = Literal["aligned", "raw"]
+
+
+def state_of(path: Path, size: int) -> State:
+    """Whether ``path`` holds faces of ``size`` px that go through as they are, or raw pictures.
+
+    Looks at the headers of a spread sample. Raw is everything in which one picture differs from the square
+    the recogniser takes, and every video.
+
+    Raises:
+        InputError: the path is missing, empty or of no known kind.
+    """
+    if is_video(path):
+        return "raw"
+    faces = open_faces(path)
+    try:
+        sizes = {face_size(faces, i) for i in spread(len(faces), _SAMPLED)} - {None}
+    finally:
+        faces.close()
+    return "aligned" if sizes <= {(size, size)} else "raw"
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Aligned faces and what was lost on the way.
+
+    Attributes:
+        faces: aligned, of the recogniser's size.
+        reports: one for each path that needed detection and alignment.
+    """
+
+    faces: FaceSource
+    reports: tuple[IngestReport, ...]
+
+
+def prepare(
+    paths: Sequence[Path],
+    recogniser: Recogniser,
+    folder: Path,
+    *,
+    name: str,
+    detector: Path | None = None,
+    settings: IngestSettings | None = None,
+    progress: Progress | None = None,
+) -> Prepared:
+    """Open aligned faces, and detect and align whatever is raw into ``folder``.
+
+    Raises:
+        InputError: a path can't be used, or no face was found in any picture.
+    """
+    progress = progress or Silent()
+    parts: list[FaceSource] = []
+    reports: list[IngestReport] = []
+    for path in paths:
+        if state_of(path, recogniser.contract.input_size) == "aligned":
+            parts.append(open_faces(path))
+            continue
+        progress.stage("detect and align", str(path))
+        report = ingest(
+            path,
+            folder / _folder_name(path, paths),
+            open_detector(detector),
+            settings or IngestSettings(),
+            on_item=progress.step,
+        )
+        reports.append(report)
+        progress.note(report.sentence())
+        if report.used:
+            parts.append(open_faces(report.manifest))
+    if not parts:
+        raise InputError("no face was found", where=", ".join(map(str, paths)), remedy="see rejected.csv for reasons")
+    return Prepared(parts[0] if len(parts) == 1 else Joined(parts, name=name), tuple(reports))
+
+
+def _folder_name(path: Path, paths: Sequence[Path]) -> str:
+    # Two videos of the same name in different folders must not share a place.
+    return f"{list(paths).index(path)}-{path.stem}"

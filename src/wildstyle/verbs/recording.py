@@ -1,0 +1,164 @@
+"""What a run did, as the records its report is made from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from wildstyle import adaptation
+from wildstyle.errors import UnreadableFace
+from wildstyle.faces import FaceSource, encode_jpeg, working_batch
+from wildstyle.faces.ingest import IngestReport
+from wildstyle.recognisers import Recogniser
+from wildstyle.recognisers.contract_text import to_metadata
+from wildstyle.report import AdaptedRecogniser, Check, Diagnostics, Figure, Ingested, store_checks
+from wildstyle.runs import RunFolder
+from wildstyle.runs.atomic import write_bytes
+from wildstyle.runs.folder import ONNX, WEIGHTS
+from wildstyle.synthesis import FittedGenerator, Generator, style_sheet
+from wildstyle.training.metrics import read_metrics
+from wildstyle.verbs.check import CheckReport
+from wildstyle.verbs.jobs import AdaptJob
+from wildstyle.verbs.measuring import spread
+
+_EYE_EDGES = [0, 8, 12, 16, 24, 32, 48, 64, 96, 1000]
+_CURVE_POINTS = 200
+
+
+def store_check(folder: RunFolder, report: CheckReport) -> None:
+    """Keep what was looked at before the run."""
+    store_checks(folder, [Check(what=f.what, outcome=f.outcome, passed=f.severity == "fine") for f in report.findings])
+
+
+def ingested_record(name: str, report: IngestReport, folder: Path) -> Ingested:
+    """What became of raw pictures."""
+    counts, _ = np.histogram(report.eye_distances, _EYE_EDGES)
+    return Ingested(
+        name=name,
+        read=report.seen,
+        kept=report.used,
+        rejected=dict(report.reasons),
+        listing=report.rejected.resolve().relative_to(folder.resolve()).as_posix(),
+        eye_distances={"edges": [float(e) for e in _EYE_EDGES], "counts": [int(c) for c in counts]},
+    )
+
+
+def fit_diagnostics(fitted: FittedGenerator, work: Path) -> Diagnostics:
+    """How near the generator came to the footage, and what it costs in identity."""
+    found = fitted.diagnostics
+    return Diagnostics(
+        stage="synthesis",
+        figures=(
+            Figure(
+                name="style distance of untouched clean faces",
+                value=round(found.distance_source, 4),
+                meaning="kernel distance of identity-free style statistics to held-back footage",
+            ),
+            Figure(
+                name="style distance of synthesised faces",
+                value=round(found.distance_synthesised, 4),
+                meaning="the lower the nearer to the footage",
+            ),
+            Figure(
+                name="style distance of other footage",
+                value=round(found.distance_target, 4),
+                meaning="the best that can be hoped for",
+            ),
+            Figure(
+                name="identity follows the magnitude",
+                value=round(found.identity_correlation, 3),
+                meaning="correlation of wanted and reached identity distance over faces; 1 is full control",
+            ),
+            Figure(name="steps", value=fitted.loop.steps),
+            Figure(name="seconds", value=round(fitted.loop.seconds)),
+            Figure(name="images per second", value=round(fitted.loop.images_per_second, 1)),
+            Figure(
+                name="footage that could not be read",
+                value=len(found.unusable),
+                meaning="; ".join(f"{name}: {reason}" for name, reason in found.unusable[:5]),
+            ),
+        ),
+        curves=_curves(work),
+    )
+
+
+def adaptation_diagnostics(adapted: adaptation.AdaptedRecogniser, work: Path) -> Diagnostics:
+    """What the student learnt, and whether guidance did anything."""
+    meanings = {
+        "twin": "mean of 1 - cosine between student on the synthesised face and teacher on the clean one",
+        "retention": "the same on clean faces: how far the student has moved there",
+        "guidance/zero_signs": "share of style coordinates without gradient; near 1 the search does nothing",
+        "guidance/loss_before": "loss on styles as drawn",
+        "guidance/loss_after": "loss on guided styles; guidance works where this is higher",
+        "guidance/magnitude_before": "mean style magnitude as drawn",
+        "guidance/magnitude_after": "mean style magnitude of guided styles",
+    }
+    found, loop = adapted.diagnostics, adapted.loop_result
+    means = [Figure(name=k, value=round(v, 5), meaning=meanings.get(k, "")) for k, v in found.means.items()]
+    return Diagnostics(
+        stage="adaptation",
+        figures=(
+            *means,
+            Figure(name="steps", value=loop.steps),
+            Figure(name="seconds", value=round(loop.seconds)),
+            Figure(name="images per second", value=round(loop.images_per_second, 1)),
+            Figure(
+                name="clean faces that could not be read",
+                value=len(found.unreadable),
+                meaning="; ".join(f"{name}: {reason}" for name, reason in list(found.unreadable.items())[:5]),
+            ),
+        ),
+        curves=_curves(work),
+    )
+
+
+def adapted_record(untouched: Recogniser, adapted: Recogniser, job: AdaptJob) -> AdaptedRecogniser:
+    """The recogniser before and after."""
+    label_free = job.adaptation.head == "none"
+    return AdaptedRecogniser(
+        contract=to_metadata(adapted.contract),
+        before_hash=untouched.hash,
+        after_hash=adapted.hash,
+        parameters=sum(p.numel() for p in adapted.network.parameters()),
+        gallery="keep" if label_free else "re-enrol",
+        gallery_reason=(
+            "the adapted weights were tied to the untouched recogniser's embeddings"
+            if label_free
+            else "learning from identity labels moves the embedding space"
+        ),
+        method=(
+            "full fine-tuning on clean faces redrawn in the style of the footage; "
+            + ("label-free, the untouched recogniser is the teacher" if label_free else "with identity labels")
+            + ("; styles guided to what the student fails on" if job.adaptation.guidance.enabled else "")
+        ),
+        labels_used=False,
+        files=(ONNX, WEIGHTS),
+    )
+
+
+def sheet_of_styles(folder: RunFolder, generator: Generator, source: FaceSource) -> None:
+    """Write a picture of every style axis at several magnitudes; it shows faces of the source."""
+    faces = []
+    for index in spread(len(source), 40):
+        try:
+            faces.append(source.read(index))
+        except UnreadableFace:
+            continue
+        if len(faces) == 10:
+            break
+    if faces:
+        sheet = style_sheet(generator, torch.from_numpy(working_batch(faces)))
+        write_bytes(folder.file("sheets/styles.jpg"), encode_jpeg(sheet, 85))
+
+
+def _curves(work: Path) -> dict[str, list[list[float]]]:
+    """Logged values over steps, thinned to what a figure can show."""
+    lines = list(read_metrics(work / "metrics.jsonl"))
+    names = sorted({name for line in lines for name in line["values"]})
+    curves = {}
+    for name in names:
+        points = [[float(line["step"]), float(line["values"][name])] for line in lines if name in line["values"]]
+        curves[name] = [points[i] for i in spread(len(points), _CURVE_POINTS)]
+    return curves
