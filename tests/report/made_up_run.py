@@ -39,7 +39,9 @@ def difference(
     return Difference(name, group, before, after, gain, low, high, n, note)
 
 
-def compared(*differences: Difference, people: int = 40, data: str = "made up", protocol: str = "identification") -> Comparison:
+def compared(
+    *differences: Difference, people: int = 40, data: str = "made up", protocol: str = "identification"
+) -> Comparison:
     def side(which: str) -> Result:
         measures = tuple(_measure(d, getattr(d, which)) for d in differences)
         counts = {"people": people, "probes": 2305, "failures": 65}
@@ -75,7 +77,9 @@ def full_target() -> EvaluatedSet:
         difference("rank-1", before=0.495, after=0.531, ends=(0.019, 0.054), n=2370),
         difference("rank-5", before=0.661, after=0.69, ends=(0.011, 0.047), n=2370),
         difference("tar@fmr=1e-2", before=0.42, after=0.459, ends=(0.012, 0.065), n=2370),
-        difference("tar@fmr=1e-3", before=0.276, after=0.281, ends=(-0.02, 0.03), n=2370, note="few expected false matches"),
+        difference(
+            "tar@fmr=1e-3", before=0.276, after=0.281, ends=(-0.02, 0.03), n=2370, note="few expected false matches"
+        ),
         difference("tpir@fpir=1e-1", before=0.31, after=0.305, ends=(-0.034, 0.022), n=1185),
         difference("tar@fmr=1e-6", before=None, after=None, note="not measurable: 92,430 impostors", n=2370),
         difference("rank-1", "<40 px", 0.174, 0.241, (0.04, 0.095), 530),
@@ -97,7 +101,10 @@ def fill(folder: RunFolder, *sets: EvaluatedSet) -> RunFolder:
             kept=4400,
             rejected={"no face found": 371, "smaller than 16 px": 180, "implausible landmarks": 52, "unreadable": 9},
             listing="metrics/rejected-door.csv",
-            eye_distances={"edges": list(range(4, 64, 4)), "counts": [30, 240, 610, 820, 760, 590, 430, 310, 220, 160, 110, 70, 35, 15]},
+            eye_distances={
+                "edges": list(range(4, 64, 4)),
+                "counts": [30, 240, 610, 820, 760, 590, 430, 310, 220, 160, 110, 70, 35, 15],
+            },
             media=103,
         ),
     )
@@ -107,7 +114,11 @@ def fill(folder: RunFolder, *sets: EvaluatedSet) -> RunFolder:
             stage="synthesis",
             figures=(
                 Figure(name="identity kept", value=0.83, meaning="cosine of a face and its synthesised twin, median"),
-                Figure(name="distance to the footage", value=0.41, meaning="share of the distance clean to footage that is left"),
+                Figure(
+                    name="distance to the footage",
+                    value=0.41,
+                    meaning="share of the distance clean to footage that is left",
+                ),
                 Figure(name="steps", value=1200),
             ),
             curves={"discriminator loss": [[i, 1.4 - 0.5 * i / 60 + 0.05 * (i % 7)] for i in range(60)]},
@@ -117,7 +128,11 @@ def fill(folder: RunFolder, *sets: EvaluatedSet) -> RunFolder:
         folder,
         Diagnostics(
             stage="adaptation",
-            figures=(Figure(name="drift on clean faces", value=0.031, meaning="1 - cosine to the untouched recogniser, mean"),),
+            figures=(
+                Figure(
+                    name="drift on clean faces", value=0.031, meaning="1 - cosine to the untouched recogniser, mean"
+                ),
+            ),
             curves={"loss": [[i * 10, 0.4 / (1 + i / 8)] for i in range(50)]},
         ),
     )
@@ -140,7 +155,7 @@ def fill(folder: RunFolder, *sets: EvaluatedSet) -> RunFolder:
             parameters=990_000,
             gallery="keep",
             gallery_reason="the adapted weights were tied to the old ones and the mean cosine on clean faces is 0.97",
-            method="The student saw synthesised twins of clean faces, the untouched recogniser the clean ones; their embeddings were pulled together.",
+            method="The student saw synthesised twins of clean faces, the untouched recogniser the clean ones.",
             files=("recogniser.onnx", "recogniser.safetensors"),
         ),
     )
@@ -168,7 +183,9 @@ def provenance_record() -> dict[str, Any]:
         "created": "2026-11-25T13:15:05Z",
         "arguments": ["adapt", "--recogniser", "models/mobilefacenet.onnx", "--out", "runs/first"],
         "seeds": {"run": 0},
-        "inputs": {"recogniser": [{"given": "models/mobilefacenet.onnx", "bytes": 4_012_345, "files": 1, "sha256": "a3" * 32}]},
+        "inputs": {
+            "recogniser": [{"given": "models/mobilefacenet.onnx", "bytes": 4_012_345, "files": 1, "sha256": "a3" * 32}]
+        },
         "versions": {"python": "3.11.9", "wildstyle": "0.1.0", "torch": "2.13.0", "numpy": "2.4.6"},
         "commit": "d543ebb" + "0" * 33 + "+changes",
         "machine": {"processor": "Xeon", "cores": 2, "memory_gib": 7.7, "system": "Linux x86_64", "accelerators": []},
@@ -178,5 +195,7 @@ def provenance_record() -> dict[str, Any]:
 
 def sample(path: Path, *sets: EvaluatedSet) -> RunFolder:
     """A full sample run in ``path``."""
-    config = json.loads('{"recogniser": "models/mobilefacenet.onnx", "seed": 0, "synthesis": {"axes": 8, "steps": 1200}}')
+    config = json.loads(
+        '{"recogniser": "models/mobilefacenet.onnx", "seed": 0, "synthesis": {"axes": 8, "steps": 1200}}'
+    )
     return fill(RunFolder.create(path, config), *(sets or (full_target(), clean_guard())))

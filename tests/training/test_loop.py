@@ -12,7 +12,7 @@ import torch
 from toy_task import Batch, ToyTask, batches, press_ctrl_c
 
 from wildstyle.errors import Diverged, Interrupted, SettingError, StorageError
-from wildstyle.training import Draws, LoopPlan, LoopResult, Progress, train
+from wildstyle.training import Draws, LoopPlan, LoopResult, Progress, train, warm_cosine
 from wildstyle.training.checkpoints import CheckpointStore, Mark
 from wildstyle.training.metrics import read_metrics
 
@@ -166,6 +166,13 @@ def test_a_budget_becomes_a_fixed_number_of_steps(tmp_path: Path) -> None:
     assert task.rates[-result.steps :] == fixed.rates
 
 
+def test_a_budget_shorter_than_a_step_still_does_one(tmp_path: Path) -> None:
+    task = ToyTask()
+    task.before_step = lambda step: time.sleep(0.05)
+    assert run(task, tmp_path, LoopPlan(budget_seconds=0.01, device="cpu")).steps == 1
+    assert len(task.rates) == 3, "two rehearsed, one done"
+
+
 def test_a_resumed_budget_keeps_its_number_of_steps(tmp_path: Path) -> None:
     plan = LoopPlan(budget_seconds=0.3, device="cpu", seed=9)
 
@@ -179,7 +186,7 @@ def test_a_resumed_budget_keeps_its_number_of_steps(tmp_path: Path) -> None:
     with pytest.raises(Interrupted) as stopped:
         run(broken, tmp_path, plan)
     resumed = ToyTask()
-    result = run(resumed, tmp_path, plan)
+    result = run(resumed, tmp_path, LoopPlan(budget_seconds=60, device="cpu", seed=9))
     assert f"4 of {result.steps} steps" in str(stopped.value)
 
 
@@ -213,6 +220,7 @@ def test_progress_is_reported_after_each_step(tmp_path: Path) -> None:
     assert [p.step for p in seen] == list(range(1, 15))
     assert all(p.images_per_second > 0 and p.total == 14 and set(p.values) == {"loss", "rate"} for p in seen)
     assert seen[-1].seconds_left == 0
+    assert seen[2].values["rate"] == 0.05 * warm_cosine(2, 14)
 
 
 def test_what_making_a_batch_raises_comes_out(tmp_path: Path) -> None:

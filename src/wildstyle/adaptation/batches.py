@@ -95,7 +95,7 @@ class SourceBatches:
         return self._assemble(clean, twins)
 
     def _assemble(self, clean: list[Draw], twins: list[tuple[Draw, int]]) -> AdaptBatch:
-        faces, items = zip(*(self._read(d.item) for d in [*clean, *(d for d, _ in twins)]), strict=True)
+        faces, items = zip(*(self._read(d.index) for d in [*clean, *(d for d, _ in twins)]), strict=True)
         codes = np.zeros((len(twins), self.styles.axes), np.float32)
         seeds = np.zeros(len(twins), np.int64)
         for row, (draw, ordinal) in enumerate(twins):

@@ -63,7 +63,7 @@ class AdaptSettings:
     max_magnitude: float | None = None
     learning_rate: float = 3e-4
     weight_decay: float = 1e-4
-    warm_share: float = 0.05
+    warm_share: float = 0.1
     clip_norm: float = 5.0
     average: float = 0.0
     guidance: GuidanceSettings = field(default_factory=GuidanceSettings)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from wildstyle.adaptation.guidance import Objective, StylePoint, guide
+from wildstyle.adaptation.guidance import Objective, StylePoint, guide, untouched
 from wildstyle.adaptation.settings import GuidanceSettings
 from wildstyle.adaptation.weights import digest
 
@@ -98,7 +98,8 @@ class StyleTwins:
 
     def __call__(self, request: TwinRequest, objective: Objective) -> Twins:
         """The images in their drawn styles, or in the harder ones next to them."""
-        with torch.no_grad(), torch.autocast(request.images.device.type, enabled=False):
+        precise = torch.autocast(request.images.device.type, enabled=False)
+        with untouched([self.generator]), torch.no_grad(), precise:
             content = self.generator.encode(request.images)
             start = StylePoint(request.images, content, request.codes, request.seeds, self.target)
             if not self.guidance.enabled:

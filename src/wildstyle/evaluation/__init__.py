@@ -11,20 +11,25 @@ from wildstyle.evaluation.identification import (
 )
 from wildstyle.evaluation.outcome import Outcome
 from wildstyle.evaluation.pairs import PairOutcome, evaluate_pairs
+from wildstyle.evaluation.power import Assumptions, Need, needed_with_interval, needed_without_labels
 from wildstyle.evaluation.result import SCHEMA_VERSION, Comparison, Difference, Measure, Result
 
 __all__ = [
     "SCHEMA_VERSION",
+    "Assumptions",
     "Bootstrap",
     "Comparison",
     "Difference",
     "IdentificationOptions",
     "IdentificationOutcome",
     "Measure",
+    "Need",
     "Outcome",
     "PairOutcome",
     "Result",
     "compare",
     "evaluate_identification",
     "evaluate_pairs",
+    "needed_with_interval",
+    "needed_without_labels",
 ]

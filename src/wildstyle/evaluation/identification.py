@@ -21,8 +21,9 @@ from wildstyle.evaluation.outcome import Outcome, Vectors
 from wildstyle.evaluation.rates import STRICT_RULE, rate_name
 from wildstyle.evaluation.search import KEPT_IMPOSTORS, Search
 from wildstyle.evaluation.shares import Impostors, Items, Question
-from wildstyle.evaluation.templates import ProtocolRow, Templates, template_text, template_value
+from wildstyle.evaluation.templates import Templates, template_text, template_value
 from wildstyle.evaluation.trial import Trial
+from wildstyle.faces.row import ManifestRow
 
 Groups = Mapping[str, NDArray[np.bool_]]
 """(T,) masks over the probes by name."""
@@ -94,7 +95,7 @@ class IdentificationOutcome(Outcome):
 def evaluate_identification(
     vectors: Vectors,
     ok: NDArray[np.bool_],
-    rows: Sequence[ProtocolRow],
+    rows: Sequence[ManifestRow],
     *,
     data: str = "manifest",
     distractors: Vectors | None = None,
@@ -179,7 +180,7 @@ def _open_set(trial: Trial, groups: Groups, options: IdentificationOptions) -> l
     return [Question(f"tpir@fpir={rate_name(t)}", items, groups, impostors, t) for t in options.fpir_targets]
 
 
-def _sharing_media(trial: Trial, rows: Sequence[ProtocolRow], options: IdentificationOptions) -> int:
+def _sharing_media(trial: Trial, rows: Sequence[ManifestRow], options: IdentificationOptions) -> int:
     shared = trial.sharing_media(rows)
     if shared and not options.same_media:
         raise LabelError(
@@ -190,7 +191,7 @@ def _sharing_media(trial: Trial, rows: Sequence[ProtocolRow], options: Identific
 
 
 def _groups(
-    probes: Templates, rows: Sequence[ProtocolRow], ok: NDArray[np.bool_], options: IdentificationOptions
+    probes: Templates, rows: Sequence[ManifestRow], ok: NDArray[np.bool_], options: IdentificationOptions
 ) -> Groups:
     groups = {"all": np.ones(len(probes), bool)}
     sides = template_value(probes, rows, ok, lambda row: row.min_side)
@@ -215,7 +216,7 @@ def band_name(low: float, high: float) -> str:
     return f"{low:g}-{last:g} px"
 
 
-def _column(name: str) -> Callable[[ProtocolRow], str | None]:
+def _column(name: str) -> Callable[[ManifestRow], str | None]:
     if name == "media":
         return lambda row: row.media
     return lambda row: row.attributes.get(name)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +20,7 @@ from wildstyle.evaluation.outcome import Outcome, Vectors, checked_vectors, name
 from wildstyle.evaluation.rates import STRICT_RULE, rate_name
 from wildstyle.evaluation.result import Measure
 from wildstyle.evaluation.shares import Impostors, Items, Question
+from wildstyle.faces.pairs import PairList
 
 VERSION = "1"
 THRESHOLDS: NDArray[np.float64] = np.arange(0, 4, 0.01)
@@ -38,26 +38,6 @@ RULES = {
     "a failed impostor pair gives no score",
     "comparisons": "the listed pairs only, cosine, float32",
 }
-
-
-class FoldedPairs(Protocol):
-    """What is needed of a list of P pairs over N faces."""
-
-    @property
-    def first(self) -> NDArray[np.int64]:
-        """(P,) index of a face."""
-
-    @property
-    def second(self) -> NDArray[np.int64]:
-        """(P,) index of the other face."""
-
-    @property
-    def same(self) -> NDArray[np.bool_]:
-        """(P,) whether both show one person."""
-
-    @property
-    def fold(self) -> NDArray[np.int64]:
-        """(P,) fold of the pair."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +108,7 @@ def fold_accuracy(distances: NDArray[np.float64], same: NDArray[np.bool_], fold:
 def evaluate_pairs(
     vectors: Vectors,
     ok: NDArray[np.bool_],
-    pairs: FoldedPairs,
+    pairs: PairList,
     *,
     data: str = "pairs",
     people: Sequence[str | None] | None = None,

@@ -44,10 +44,7 @@ class Assumptions:
 
     def __post_init__(self) -> None:
         right = (
-            0 <= self.between <= 1
-            and 0 < self.changed <= 1
-            and self.probes_per_person >= 1
-            and 0.5 <= self.power < 1
+            0 <= self.between <= 1 and 0 < self.changed <= 1 and self.probes_per_person >= 1 and 0.5 <= self.power < 1
         )
         if not right:
             raise SettingError(f"assumptions out of range: {self}")

@@ -8,7 +8,7 @@ draw, from the same draw's impostors, by the strict rule.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -161,7 +161,7 @@ class Question:
     groups: Mapping[str, NDArray[np.bool_]]
     impostors: Impostors | None = None
     target: float = 1.0
-    strata: NDArray[np.int64] | None = field(default=None)
+    strata: NDArray[np.int64] | None = None
 
     @cached_property
     def people_of(self) -> dict[str, int]:

@@ -6,47 +6,15 @@ none of whose faces has an embedding is a failure.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wildstyle.errors import InputError, LabelError
 from wildstyle.evaluation.outcome import Vectors
-
-
-class ProtocolRow(Protocol):
-    """What is needed of one row of a manifest: one face and its part in the protocol."""
-
-    @property
-    def subject(self) -> str | None:
-        """The person, None if unknown."""
-
-    @property
-    def media(self) -> str | None:
-        """Film, camera-day or take."""
-
-    @property
-    def template(self) -> str | None:
-        """Name of the set of faces that is matched as one; None for a face of its own."""
-
-    @property
-    def role(self) -> str | None:
-        """``gallery`` or ``probe``; other rows take no part."""
-
-    @property
-    def enrolled(self) -> bool | None:
-        """Whether the person is in the gallery of the open-set part."""
-
-    @property
-    def min_side(self) -> float | None:
-        """Smaller side of the face in the original picture, in px."""
-
-    @property
-    def attributes(self) -> Mapping[str, str]:
-        """All other columns."""
+from wildstyle.faces.row import ManifestRow
 
 
 @dataclass(frozen=True)
@@ -73,7 +41,7 @@ class Templates:
         return len(self.rows)
 
 
-def build_templates(vectors: Vectors, ok: NDArray[np.bool_], rows: Sequence[ProtocolRow], role: str) -> Templates:
+def build_templates(vectors: Vectors, ok: NDArray[np.bool_], rows: Sequence[ManifestRow], role: str) -> Templates:
     """Pool the faces of one role into templates, ordered by first appearance.
 
     Args:
@@ -105,7 +73,7 @@ def build_templates(vectors: Vectors, ok: NDArray[np.bool_], rows: Sequence[Prot
     )
 
 
-def _single_subject(rows: Sequence[ProtocolRow], name: str, group: tuple[int, ...]) -> str | None:
+def _single_subject(rows: Sequence[ManifestRow], name: str, group: tuple[int, ...]) -> str | None:
     subjects = {rows[i].subject for i in group}
     if len(subjects) > 1:
         shown = " and ".join(sorted(str(s) for s in subjects)[:2])
@@ -127,9 +95,9 @@ def _pool(
 
 def template_value(
     templates: Templates,
-    rows: Sequence[ProtocolRow],
+    rows: Sequence[ManifestRow],
     ok: NDArray[np.bool_],
-    value: Callable[[ProtocolRow], float | None],
+    value: Callable[[ManifestRow], float | None],
 ) -> NDArray[np.float64]:
     """(T,) median of a number over each template's good faces, NaN where none has it."""
     out = np.full(len(templates), np.nan)
@@ -141,7 +109,7 @@ def template_value(
 
 
 def template_text(
-    templates: Templates, rows: Sequence[ProtocolRow], value: Callable[[ProtocolRow], str | None]
+    templates: Templates, rows: Sequence[ManifestRow], value: Callable[[ManifestRow], str | None]
 ) -> list[str | None]:
     """T texts of a column; None where a template's faces differ or have none."""
     texts = [{value(rows[i]) for i in group} for group in templates.rows]

@@ -12,7 +12,8 @@ from wildstyle.errors import InputError, LabelError
 from wildstyle.evaluation.outcome import Vectors, checked_vectors, name_people
 from wildstyle.evaluation.search import Search, Side, count_at_or_above, search
 from wildstyle.evaluation.shares import Items
-from wildstyle.evaluation.templates import ProtocolRow, Templates, build_templates
+from wildstyle.evaluation.templates import Templates, build_templates
+from wildstyle.faces.row import ManifestRow
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Trial:
 
     @classmethod
     def of(
-        cls, vectors: Vectors, ok: NDArray[np.bool_], rows: Sequence[ProtocolRow], distractors: Vectors | None
+        cls, vectors: Vectors, ok: NDArray[np.bool_], rows: Sequence[ManifestRow], distractors: Vectors | None
     ) -> Trial:
         """Pool templates and name people; errors as in ``evaluate_identification``."""
         vectors, ok = checked_vectors(vectors, ok, len(rows))
@@ -98,7 +99,7 @@ class Trial:
         """(P,) 1 for each person with a good gallery template."""
         return np.minimum(np.bincount(self.gallery_people[self.gallery.ok], minlength=len(self.names)), 1)
 
-    def sharing_media(self, rows: Sequence[ProtocolRow]) -> int:
+    def sharing_media(self, rows: Sequence[ManifestRow]) -> int:
         """How many mated probes show their person in a medium that the person's gallery uses."""
         used = {(rows[i].subject, rows[i].media) for group in self.gallery.rows for i in group}
         return sum(
@@ -126,7 +127,7 @@ class Trial:
         }
 
 
-def _enrolled(rows: Sequence[ProtocolRow], names: tuple[str, ...], in_gallery: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _enrolled(rows: Sequence[ManifestRow], names: tuple[str, ...], in_gallery: NDArray[np.bool_]) -> NDArray[np.bool_]:
     index = {name: i for i, name in enumerate(names)}
     said: dict[int, bool] = {}
     for row in rows:

@@ -36,14 +36,14 @@ class FolderSource(ListedSource):
             state = "is no folder" if self.root.exists() else "folder does not exist"
             raise InputError(state, where=path, remedy="check the path")
         self.root = self.root.resolve()
-        found = sorted(self._walk("")) if files is None else [self._checked(file) for file in files]
+        found = sorted(self._walk("")) if files is None else [self._checked(file) for file in dict.fromkeys(files)]
         if not found:
             raise InputError(
                 f"folder holds no images ({', '.join(IMAGE_SUFFIXES)})",
                 where=path,
                 remedy="give the folder above or below it, or convert the pictures",
             )
-        self.listing = Listing(Names(found, where=path))
+        self.listing = Listing(Names(found))
 
     def encoded(self, index: int) -> bytes:
         path = self.root / self.listing.names[index]

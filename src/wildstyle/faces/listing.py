@@ -14,8 +14,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from wildstyle.errors import CorruptArchive, HostileFile
-from wildstyle.faces.record import FaceRecord
+from wildstyle.errors import HostileFile
+from wildstyle.faces.record import FaceRecord, brief_record
 from wildstyle.faces.source import FaceSource
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
@@ -68,18 +68,9 @@ def facts_of(path: str) -> PathFacts:
 
 
 class Names:
-    """Unique names by position and positions by name, in about 24 bytes a name plus the text.
+    """Names by position and positions by name, in about 32 bytes a name plus the text."""
 
-    Args:
-        names: relative paths; order is kept.
-        where: file or folder, for the message.
-
-    Raises:
-        CorruptArchive: a name comes twice.
-    """
-
-    def __init__(self, names: Iterable[str] = (), *, where: object) -> None:
-        self._where = where
+    def __init__(self, names: Iterable[str] = ()) -> None:
         self._text = bytearray()
         self._ends = array("q", [0])
         self._hashes = array("q")
@@ -94,15 +85,10 @@ class Names:
         self._hashes.append(hash(name))
 
     def seal(self) -> Names:
-        """Make all names findable.
-
-        Raises:
-            CorruptArchive: a name comes twice.
-        """
+        """Make all names findable."""
         hashes = np.array(self._hashes, np.int64)
         self._order = np.argsort(hashes, kind="stable")
         self._sorted = hashes[self._order]
-        self._refuse_duplicates()
         return self
 
     def __len__(self) -> int:
@@ -126,13 +112,11 @@ class Names:
             yield int(self._order[place])
             place += 1
 
-    def _refuse_duplicates(self) -> None:
-        for place in np.flatnonzero(self._sorted[1:] == self._sorted[:-1]):
-            name = self[int(self._order[place + 1])]
-            if self.find(name) != int(self._order[place + 1]):
-                raise CorruptArchive(
-                    f"name {name!r} comes twice", where=self._where, remedy="repack it with one face a name"
-                )
+    def repeats(self) -> list[tuple[int, int]]:
+        """Every name that was there before: its position and that of its first occurrence."""
+        later = self._order[np.flatnonzero(self._sorted[1:] == self._sorted[:-1]) + 1].tolist()
+        pairs = [(place, self.find(self[place])) for place in sorted(later)]
+        return [(place, first) for place, first in pairs if first is not None and first != place]
 
 
 class Coded:
@@ -157,6 +141,11 @@ class Coded:
         rank = {value: place for place, value in enumerate(self.values)}
         moved = np.array([*(rank[v] for v in self._seen), -1], np.int32)
         self.codes = moved[np.array(self._raw, np.int32)]
+        return self
+
+    def kept(self, keep: NDArray[np.bool_]) -> Coded:
+        """Only the rows where (N,) ``keep`` is true; the unique values stay."""
+        self.codes = self.codes[keep]
         return self
 
     def __getitem__(self, index: int) -> str | None:
@@ -201,12 +190,8 @@ class Listing:
     def record(self, index: int, source: str) -> FaceRecord:
         """What the listing knows of face ``index`` of the source with this name."""
         label = int(self.labels[index])
-        return FaceRecord(
-            id=self.names[index],
-            source=source,
-            label=None if label < 0 else label,
-            subject=self.subjects[index],
-            media=self.media[index],
+        return brief_record(
+            self.names[index], source, None if label < 0 else label, self.subjects[index], self.media[index]
         )
 
 

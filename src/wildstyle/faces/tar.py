@@ -12,7 +12,7 @@ import threading
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import groupby
+from itertools import compress, groupby
 from pathlib import Path
 from typing import NamedTuple
 
@@ -43,13 +43,15 @@ class TarSource(ListedSource):
     members are skipped; other members can be read with ``member``. The whole index is checked when the
     source is made; one thread-safe read of the file then gives a face.
 
+    A file that is stored twice is one face; ``repeats`` counts them.
+
     Args:
         paths: one tar, or shards in order.
         name: short name; the stem of the first by default.
 
     Raises:
         InputError: a file is missing, compressed, no tar, or there are no images.
-        CorruptArchive: an archive is damaged or cut off, or a name comes twice.
+        CorruptArchive: an archive is damaged or cut off, or a name has two pictures.
         HostileFile: a name leaves the archive, or a member is a link or a device.
         LabelError: a ``.cls`` holds no integer >= 0.
     """
@@ -66,8 +68,7 @@ class TarSource(ListedSource):
         self._index()
 
     def encoded(self, index: int) -> bytes:
-        columns = self._columns
-        place = Place(columns.shards[index], columns.offsets[index], columns.sizes[index])
+        place = self._columns.place(index)
         if place.size > MAX_ENCODED_BYTES:
             raise UnreadableFace(
                 f"member takes {place.size} bytes, more than {MAX_ENCODED_BYTES}",
@@ -127,7 +128,7 @@ class TarSource(ListedSource):
             return file
 
     def _index(self) -> None:
-        columns = _Columns(self.location)
+        columns = _Columns()
         for shard, path in enumerate(self.paths):
             for images, others in _samples(tar_members(path)):
                 for image in images:
@@ -136,9 +137,11 @@ class TarSource(ListedSource):
                     self._keep(shard, others)
         if not len(columns.names):
             raise InputError("archive holds no images", where=self.location, remedy="check the path")
+        columns.seal([path.stem for path in self.paths])
+        self.repeats = self._drop_repeats(columns)
         self._columns = columns
         self._has_notes = any(columns.note_sizes)
-        self.listing = columns.listing([path.stem for path in self.paths])
+        self.listing = columns.listing()
 
     def _add(self, columns: _Columns, shard: int, image: TarMember, others: Sequence[TarMember]) -> None:
         where = f"{self.paths[shard]}:{image.name}"
@@ -149,6 +152,19 @@ class TarSource(ListedSource):
             text = self._bytes(Place(shard, label.offset, min(label.size, 64)))
             row = replace(row, label=_class_index(text, where))
         columns.add(image, Place(shard, image.offset, image.size), note_place, row, self.name)
+
+    def _drop_repeats(self, columns: _Columns) -> int:
+        """The same file stored twice is one face; two files of one name can't be told apart later."""
+        repeats = columns.names.repeats()
+        for place, first in repeats:
+            if self._bytes(columns.place(place)) != self._bytes(columns.place(first)):
+                raise CorruptArchive(
+                    f"name {columns.names[place]!r} comes twice with different pictures",
+                    where=self.location,
+                    remedy="repack it with one face a name",
+                )
+        columns.drop([place for place, _ in repeats])
+        return len(repeats)
 
     def _keep(self, shard: int, others: Sequence[TarMember]) -> None:
         for other in others:
@@ -171,9 +187,8 @@ class TarSource(ListedSource):
 class _Columns:
     """What the index knows of every image, a few numbers each."""
 
-    def __init__(self, where: str) -> None:
-        self.where = where
-        self.names = Names(where=where)
+    def __init__(self) -> None:
+        self.names = Names()
         self.shards, self.offsets, self.sizes = array("i"), array("q"), array("q")
         self.note_offsets, self.note_sizes = array("q"), array("q")
         self.subjects, self.media = Coded(), Coded()
@@ -194,22 +209,33 @@ class _Columns:
         self.media.append(row.media or facts.media)
         self.class_indices.append(-1 if row.label is None else row.label)
 
-    def listing(self, stems: Sequence[str]) -> Listing:
-        given = np.array(self.class_indices, np.int64)
-        return Listing(
-            self._unique(stems),
-            subjects=self.subjects.seal(),
-            media=self.media.seal(),
-            labels=given if (given >= 0).any() else None,
-        )
+    def place(self, index: int) -> Place:
+        return Place(self.shards[index], self.offsets[index], self.sizes[index])
 
-    def _unique(self, stems: Sequence[str]) -> Names:
-        try:
-            return self.names.seal()
-        except CorruptArchive:
-            if len(stems) == 1:
-                raise
-        return Names((f"{stems[s]}/{n}" for s, n in zip(self.shards, self.names, strict=True)), where=self.where)
+    def seal(self, stems: Sequence[str]) -> None:
+        """Close the columns; shards that share names put their stem before each."""
+        self.subjects.seal()
+        self.media.seal()
+        self.names.seal()
+        if any(self.shards[place] != self.shards[first] for place, first in self.names.repeats()):
+            self.names = Names(f"{stems[s]}/{name}" for s, name in zip(self.shards, self.names, strict=True))
+
+    def drop(self, places: Sequence[int]) -> None:
+        if not places:
+            return
+        keep = np.ones(len(self.names), np.bool_)
+        keep[places] = False
+        self.names = Names(compress(self.names, keep))
+        self.subjects.kept(keep)
+        self.media.kept(keep)
+        for column in ("shards", "offsets", "sizes", "note_offsets", "note_sizes", "class_indices"):
+            values: array[int] = getattr(self, column)
+            setattr(self, column, array(values.typecode, compress(values, keep)))
+
+    def listing(self) -> Listing:
+        given = np.array(self.class_indices, np.int64)
+        labels = given if (given >= 0).any() else None
+        return Listing(self.names, subjects=self.subjects, media=self.media, labels=labels)
 
 
 def _samples(members: Iterable[TarMember]) -> Iterator[tuple[list[TarMember], list[TarMember]]]:

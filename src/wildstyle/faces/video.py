@@ -84,7 +84,7 @@ def read_frames(path: str | Path, step: FrameStep | None = None, *, skip: int = 
     Args:
         path: any file FFmpeg can read.
         step: which frames; every one by default.
-        skip: the first so many taken frames come without pixels, which saves their conversion.
+        skip: the first so many things come without pixels, which saves their conversion.
 
     Yields:
         Taken frames in order, and faults where they occur.
@@ -123,7 +123,7 @@ class _Reader:
     def __init__(self, av: ModuleType, path: Path, container: Any, step: FrameStep, skip: int) -> None:
         self.av, self.path, self.container = av, path, container
         self.step, self.skip = step, skip
-        self.decoded = self.taken = 0
+        self.decoded = self.taken = self.given = 0
         self.seconds = 0.0
         self.due = 0.0
         if not container.streams.video:
@@ -141,6 +141,11 @@ class _Reader:
             )
 
     def walk(self) -> Iterator[Frame | Fault]:
+        for thing in self._things():
+            self.given += 1
+            yield thing
+
+    def _things(self) -> Iterator[Frame | Fault]:
         packets = self.container.demux(self.stream)
         while self.step.at_most is None or self.taken < self.step.at_most:
             try:
@@ -166,7 +171,7 @@ class _Reader:
             full = self.step.at_most is not None and self.taken >= self.step.at_most
             if not full and self._wanted(number):
                 self.taken += 1
-                yield Frame(number, self.seconds, self._pixels(picture) if self.taken > self.skip else None)
+                yield Frame(number, self.seconds, self._pixels(picture) if self.given >= self.skip else None)
 
     def _time(self, picture: Any, number: int) -> float:
         if picture.time is not None:

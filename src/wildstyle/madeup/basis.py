@@ -81,10 +81,10 @@ def head_basis() -> HeadBasis:
     with resources.files("wildstyle.madeup").joinpath("head_basis.npz").open("rb") as file, np.load(file) as data:
 
         def fields(name: str) -> Floats:
-            return data[name].astype(np.float32) * data[f"{name}_scale"][:, None, None]
+            return np.asarray(data[name].astype(np.float32) * data[f"{name}_scale"][:, None, None], np.float32)
 
         def mask(name: str) -> Floats:
-            return data[f"mask_{name}"].astype(np.float32) / 255.0
+            return np.asarray(data[f"mask_{name}"].astype(np.float32) / np.float32(255.0), np.float32)
 
         return HeadBasis(
             mean=data["mean"].astype(np.float32),
@@ -119,3 +119,11 @@ def places() -> Places:
     left_corner = int(np.argmin(np.where(skin, ((basis.mean - mirrored) ** 2).sum(1), 9.0)))
     mouth = basis.mean[[right_corner, left_corner]].mean(0)
     return Places(right, left, nose, right_corner, left_corner, basis.mean[left].mean(0), mouth, basis.mean[nose])
+
+
+@lru_cache(maxsize=1)
+def face_vertices() -> NDArray[np.int64]:
+    """Indices of the face's skin, from the chin to above the brows and to before the ears: what a face box holds."""
+    basis = head_basis()
+    _, y, z = basis.mean.T
+    return np.flatnonzero((basis.part == SKIN) & (y > -1.35) & (y < 1.25) & (z > -0.6))

@@ -13,7 +13,7 @@ import numpy as np
 
 from wildstyle.errors import SettingError
 from wildstyle.faces.record import Pixels
-
+from wildstyle.madeup.basis import Floats
 
 REFERENCE_SIDE = 160
 """Side in px of the pictures that the profiles are made for."""
@@ -175,26 +175,27 @@ def degrade(image: Pixels, settings: CameraSettings, rng: np.random.Generator) -
     small = x
     if settings.shrink > 1.0:
         size = (max(2, round(width / settings.shrink)), max(2, round(height / settings.shrink)))
-        small = cv2.resize(x, size, interpolation=cv2.INTER_AREA)
+        small = np.asarray(cv2.resize(x, size, interpolation=cv2.INTER_AREA), np.float32)
     if settings.noise > 0.0:
         small = small + _sensor_noise(small, settings.noise, rng)
     out = np.clip(np.rint(small), 0, 255).astype(np.uint8)
     if settings.jpeg > 0:
         out = _through_jpeg(out, settings.jpeg)
     if out.shape[:2] != (height, width):
-        out = cv2.resize(out, (width, height), interpolation=cv2.INTER_CUBIC)
+        out = np.asarray(cv2.resize(out, (width, height), interpolation=cv2.INTER_CUBIC), np.uint8)
     return out
 
 
-def _blurred(x: np.ndarray, settings: CameraSettings) -> np.ndarray:
+def _blurred(x: Floats, settings: CameraSettings) -> Floats:
     if settings.motion > 0.0:
-        x = cv2.filter2D(x, -1, _motion_kernel(settings.motion, settings.motion_angle), borderType=cv2.BORDER_REPLICATE)
+        kernel = _motion_kernel(settings.motion, settings.motion_angle)
+        x = np.asarray(cv2.filter2D(x, -1, kernel, borderType=cv2.BORDER_REPLICATE), np.float32)
     if settings.blur > 0.0:
-        x = cv2.GaussianBlur(x, (0, 0), settings.blur, borderType=cv2.BORDER_REPLICATE)
+        x = np.asarray(cv2.GaussianBlur(x, (0, 0), settings.blur, borderType=cv2.BORDER_REPLICATE), np.float32)
     return x
 
 
-def _motion_kernel(length: float, angle: float) -> np.ndarray:
+def _motion_kernel(length: float, angle: float) -> Floats:
     """A line of ``length`` + 1 px through the centre, sampled finely; sums to 1, the delta for length 0."""
     half = int(np.ceil(length / 2)) + 1
     kernel = np.zeros((2 * half + 1, 2 * half + 1), np.float32)
@@ -204,27 +205,27 @@ def _motion_kernel(length: float, angle: float) -> np.ndarray:
     fx, fy = px - x0, py - y0
     for dx, dy, w in ((0, 0, (1 - fx) * (1 - fy)), (1, 0, fx * (1 - fy)), (0, 1, (1 - fx) * fy), (1, 1, fx * fy)):
         np.add.at(kernel, (np.minimum(y0 + dy, 2 * half), np.minimum(x0 + dx, 2 * half)), w)
-    return kernel / kernel.sum()
+    return np.asarray(kernel / kernel.sum(), np.float32)
 
 
-def _toned(x: np.ndarray, settings: CameraSettings) -> np.ndarray:
+def _toned(x: Floats, settings: CameraSettings) -> Floats:
     if settings.exposure == 0.0 and settings.gamma == 1.0 and settings.cast == 0.0:
         return x
     linear = np.power(np.clip(x, 0, 255) / 255.0, 2.2) * 2.0**settings.exposure
     gain = 2.0 ** (settings.cast * np.array([0.3, 0.0, -0.3], np.float32))
-    return np.power(np.clip(linear * gain, 0.0, 1.0), settings.gamma / 2.2).astype(np.float32) * 255.0
+    toned = np.power(np.clip(linear * gain, 0.0, 1.0), settings.gamma / 2.2)
+    return np.asarray(toned, np.float32) * np.float32(255.0)
 
 
-def _sensor_noise(x: np.ndarray, sd: float, rng: np.random.Generator) -> np.ndarray:
+def _sensor_noise(x: Floats, sd: float, rng: np.random.Generator) -> Floats:
     """Mostly grey (luma) grain with some colour, as after a cheap demosaic."""
     grey = rng.standard_normal(x.shape[:2], dtype=np.float32)[..., None]
     colour = rng.standard_normal(x.shape, dtype=np.float32)
-    return sd * (0.85 * grey + 0.53 * colour)
+    return np.asarray(sd * (0.85 * grey + 0.53 * colour), np.float32)
 
 
 def _through_jpeg(image: Pixels, quality: int) -> Pixels:
     done, data = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
     if not done:
         raise SettingError(f"OpenCV could not write JPEG quality {quality}", where="degrade")
-    decoded = cv2.imdecode(data, cv2.IMREAD_COLOR)
-    return np.ascontiguousarray(decoded[..., ::-1])
+    return np.ascontiguousarray(np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)[..., ::-1])

@@ -49,11 +49,11 @@ def paint_eyes(eyes: Eyes, outward: Floats, gaze: Floats) -> Floats:
     albedo = albedo * (1.0 - pupil) + 0.006 * pupil
     # The upper lid shades the white; the corners are darker.
     shade = 1.0 - 0.50 * smooth(outward[:, 1], 0.08, 0.50) - 0.18 * smooth(np.abs(outward[:, 0]), 0.55, 0.95)
-    return (albedo * np.clip(shade, 0.0, 1.0)[:, None]).astype(np.float32)
+    return np.asarray(albedo * np.clip(shade, 0.0, 1.0)[:, None], np.float32)
 
 
 def paint_mouth(count: int, teeth: np.ndarray, height: Floats) -> Floats:
     """(P, 3) albedo of teeth (bool (P,)) and tongue; darker deep inside (``height`` is mean-head z)."""
     white, tongue = np.array([0.85, 0.80, 0.70], np.float32), np.array([0.30, 0.09, 0.09], np.float32)
     albedo = np.where(teeth[:, None], white, tongue) * np.ones((count, 1), np.float32)
-    return (albedo * smooth(height, -0.5, 0.1)[:, None]).astype(np.float32)
+    return np.asarray(albedo * smooth(height, -0.5, 0.1)[:, None], np.float32)

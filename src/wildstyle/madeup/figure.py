@@ -59,7 +59,7 @@ def pose_figure(who: MadeUpPerson, seen: Conditions, size: int) -> Figure:
     normals = vertex_normals(turned, basis.triangles)
 
     def view(points: Floats) -> Floats:
-        return camera.project(_PIVOT + (points - _PIVOT) @ rotation.T)
+        return camera.project(np.asarray(_PIVOT + (points - _PIVOT) @ rotation.T, np.float32))
 
     five = view(_five_points(head))[:, :2]
     return Figure(head, camera.project(turned), normals, rotation, camera.scale, five, view)
@@ -71,7 +71,7 @@ def _rotation(pose: Pose, share: float = 1.0) -> Floats:
     about_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
     about_x = np.array([[1, 0, 0], [0, cp, -sp], [0, sp, cp]])
     about_z = np.array([[cr, -sr, 0], [sr, cr, 0], [0, 0, 1]])
-    return (about_z @ about_x @ about_y).astype(np.float32)
+    return np.asarray(about_z @ about_x @ about_y, np.float32)
 
 
 def _turn(vertices: Floats, rotation: Floats, pose: Pose) -> Floats:

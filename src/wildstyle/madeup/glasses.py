@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -38,22 +39,23 @@ def wear(
             cv2.fillPoly(lens, [np.rint(points[:, :2] * _SUB).astype(np.int32)], 255, cv2.LINE_AA, 3)
         drawn = np.zeros((size, size), np.uint8)
         width = max(1, round(glasses.line * scale))
-        for start, end in zip(points[:-1], points[1:], strict=True):
-            if _visible((start + end) / 2.0, depth):
+        for start, end in pairwise(points):
+            # Arms lie against the temples, so they may dip into the skin.
+            if _visible((start + end) / 2.0, depth, 0.06 if closed else 0.30):
                 ends = np.rint(np.stack([start, end])[:, :2] * _SUB).astype(int)
                 cv2.line(drawn, tuple(ends[0]), tuple(ends[1]), 255, width, cv2.LINE_AA, 3)
         thin = min(1.0, glasses.line * scale / width)
         cover = np.maximum(cover, drawn.astype(np.float32) * (thin / 255.0))
     tinted = picture * (1.0 - glasses.tint * lens.astype(np.float32) / 255.0)[..., None]
     colour = np.array(glasses.colour, np.float32) * 0.9
-    return tinted * (1.0 - cover[..., None]) + colour * cover[..., None]
+    return np.asarray(tinted * (1.0 - cover[..., None]) + colour * cover[..., None], np.float32)
 
 
-def _visible(point: Floats, depth: Floats) -> bool:
+def _visible(point: Floats, depth: Floats, slack: float) -> bool:
     size = depth.shape[0]
     x, y = int(point[0]), int(point[1])
     inside = 0 <= x < size and 0 <= y < size
-    return inside and bool(point[2] > depth[y, x] - 0.06)
+    return inside and bool(point[2] > depth[y, x] - slack)
 
 
 def _lines(glasses: Glasses, head: Floats) -> list[tuple[Floats, bool]]:
@@ -73,8 +75,8 @@ def _lines(glasses: Glasses, head: Floats) -> list[tuple[Floats, bool]]:
         z = front - 0.30 * np.clip(np.abs(x) - 0.35, 0.0, None) ** 2
         lines.append((np.stack([x, y, z], 1).astype(np.float32), True))
         hinge = np.array([eye[0] + side * (glasses.width + 0.02), middle[1] + 0.06, z.min()])
-        ear = np.array([side * (np.abs(ears).max() - 0.10), middle[1] + 0.02, -1.15])
-        share = np.linspace(0.0, 1.0, 13)[:, None]
+        ear = np.array([side * (np.abs(ears).max() - 0.24), middle[1] + 0.02, -0.95])
+        share = np.linspace(0.0, 1.0, 25)[:, None]
         lines.append(((hinge * (1.0 - share) + ear * share).astype(np.float32), False))
     inner = (right[0] + 0.02 + glasses.width - 0.04, left[0] + 0.02 - glasses.width)
     x = np.linspace(inner[0], inner[1], 7)

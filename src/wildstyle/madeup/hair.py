@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-import cv2
 import numpy as np
 
 from wildstyle.madeup.basis import SKIN, Floats, head_basis
@@ -18,10 +17,10 @@ HANGING = ("chin", "long")
 """Lengths that hang on the shell."""
 
 
-def smooth(x: Floats, low: float, high: float) -> Floats:
+def smooth(x: Floats, low: float | Floats, high: float | Floats) -> Floats:
     """0 below ``low``, 1 above ``high``, a cubic between."""
     t = np.clip((x - low) / (high - low), 0.0, 1.0)
-    return t * t * (3.0 - 2.0 * t)
+    return np.asarray(t * t * (3.0 - 2.0 * t))
 
 
 def hairline(hair: Hair, place: Floats) -> Floats:
@@ -52,7 +51,7 @@ def hairline(hair: Hair, place: Floats) -> Floats:
     if hair.thin > 0.0:
         crown = np.sqrt(place[:, 0] ** 2 + (z + 1.35) ** 2 + (y - 2.0) ** 2)
         value = np.minimum(value, crown - 1.15 * (hair.thin - 0.35) * (hair.thin > 0.45))
-    return value.astype(np.float32)
+    return np.asarray(value, np.float32)
 
 
 @lru_cache(maxsize=64)
@@ -80,10 +79,8 @@ def strand_noise(textures: np.ndarray, hair: Hair, place: Floats, *, hanging: bo
     """
     x, y, z = place.T
     around = np.arctan2(x - hair.part, z + 1.2) / (2 * np.pi)
-    if hanging:
-        along = 0.5 + 0.11 * y
-    else:
-        along = np.hypot(np.hypot(x - hair.part, z + 1.2), y - 2.2) * 0.22
+    crown = np.hypot(np.hypot(x - hair.part, z + 1.2), y - 2.2)
+    along = 0.5 + 0.11 * y if hanging else 0.22 * crown
     fine = look_up(textures[1], around * 1.0, along * (0.35 + 1.5 * hair.curl))
     curled = look_up(textures[0], around * 2.0, along * 2.2)
     return (1.0 - 0.7 * hair.curl) * fine + 0.7 * hair.curl * curled
@@ -118,9 +115,4 @@ def hair_colour(hair: Hair, noise: Floats, coarse: Floats) -> Floats:
     """(P, 3) albedo between root and tip colour."""
     root, tip = np.array(hair.colour, np.float32), np.array(hair.tip, np.float32)
     share = np.clip(0.35 + 0.45 * noise + 0.15 * coarse, 0.0, 1.0)[:, None]
-    return root * (1.0 - share) + tip * share
-
-
-def blur_cover(cover: Floats, size: int) -> Floats:
-    """Soften an (S, S) cover by less than a pixel."""
-    return cv2.GaussianBlur(cover.reshape(size, size), (0, 0), 0.6)
+    return np.asarray(root * (1.0 - share) + tip * share, np.float32)

@@ -27,7 +27,7 @@ def occlusion(depth: Floats, scale: float) -> Floats:
         amount = cv2.blur(solid, (box, box))
         mean = cv2.blur(filled, (box, box)) / np.maximum(amount, 1e-3)
         dark += weight * np.clip((mean - depth) / reach - 0.06, 0.0, 1.0) * amount
-    return np.clip(1.0 - dark, 0.25, 1.0) * solid + (1.0 - solid)
+    return np.asarray(np.clip(1.0 - dark, 0.25, 1.0) * solid + (1.0 - solid), np.float32)
 
 
 def key_shadow(depth: Floats, light: Light, scale: float) -> Floats:
@@ -43,12 +43,10 @@ def key_shadow(depth: Floats, light: Light, scale: float) -> Floats:
         hidden = np.clip(above / 0.05, 0.0, 1.0) * np.clip(2.0 - above / 0.9, 0.0, 1.0)
         reached = np.minimum(reached, 1.0 - hidden)
     soft = cv2.GaussianBlur(reached, (0, 0), max(0.6, 0.06 * scale))
-    return np.clip(0.12 + 0.88 * soft, 0.0, 1.0)
+    return np.asarray(np.clip(0.12 + 0.88 * soft, 0.0, 1.0), np.float32)
 
 
-def shade(
-    albedo: Floats, normals: Floats, reach: tuple[Floats, Floats], light: Light, shine: Floats
-) -> Floats:
+def shade(albedo: Floats, normals: Floats, reach: tuple[Floats, Floats], light: Light, shine: Floats) -> Floats:
     """(P, 3) outgoing linear light.
 
     Args:
@@ -76,7 +74,7 @@ def shade(
     out += (light.key * 0.17 * shine * key * gloss**22)[:, None] * warm
     rim = np.clip(1.0 - normals[:, 2], 0.0, 1.0) ** 4
     out += (0.05 * light.ambient * shine * around * rim)[:, None]
-    return out
+    return np.asarray(out, np.float32)
 
 
 def develop(linear: Floats, exposure: float) -> Floats:
@@ -85,4 +83,4 @@ def develop(linear: Floats, exposure: float) -> Floats:
     x = x * (1.0 + 0.10 * x) / (1.0 + 0.42 * x)
     y = np.power(np.clip(x, 0.0, 1.0), np.float32(1.0 / 2.2))
     y = y + 0.22 * (y - 0.5) * 4.0 * y * (1.0 - y)
-    return np.clip(y, 0.0, 1.0) * np.float32(255.0)
+    return np.asarray(np.clip(y, 0.0, 1.0) * np.float32(255.0), np.float32)

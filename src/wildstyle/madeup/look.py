@@ -286,9 +286,7 @@ def _draw_beard(rng: np.random.Generator, masculine: bool, outline: float, colou
     )
 
 
-def _draw_hair(
-    rng: np.random.Generator, colour: Colour, grey: float, person: tuple[bool, float, float]
-) -> Hair:
+def _draw_hair(rng: np.random.Generator, colour: Colour, grey: float, person: tuple[bool, float, float]) -> Hair:
     masculine, years, relief = person
     lengths = ("bald", "cropped", "short", "full", "chin", "long")
     chances = [0.11, 0.22, 0.36, 0.23, 0.04, 0.04] if masculine else [0.01, 0.04, 0.13, 0.22, 0.28, 0.32]

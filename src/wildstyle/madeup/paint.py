@@ -49,7 +49,8 @@ def place_of(attributes: Floats, textures: Floats) -> Place:
     strand = look_up(textures[1], xyz[:, 0] * 0.30 + 0.30 * xyz[:, 1], xyz[:, 1] * 0.5)
     gap = np.sqrt((np.abs(xyz[:, 0]) - _EYE[0]) ** 2 + (xyz[:, 1] - _EYE[1]) ** 2 + (xyz[:, 2] - 0.004) ** 2) - 0.235
     grain = look_up(textures[1], around * 3.0, xyz[:, 1] * 3.7)
-    return Place(xyz, *attributes[:, 3:7].T, cloud, strand, grain, gap)
+    lips, lids, ears, inside = attributes[:, 3:7].T
+    return Place(xyz, lips, lids, ears, inside, cloud, strand, grain, gap)
 
 
 def paint_skin(look: Look, place: Place, stubble: float, brightness: float) -> Floats:
@@ -122,9 +123,9 @@ def _grow_beard(albedo: Floats, beard: Beard, place: Place, extra: float) -> Non
     if max(stubble, beard.moustache, beard.chin, beard.full) <= 0.02:
         return
     grain = place.grain
-    lip_arc = _MOUTH_Y + 0.20 - 0.30 * x**2
-    moustache = smooth(y + 0.04 * grain, lip_arc - 0.12, lip_arc - 0.02) * (1.0 - smooth(y + 0.03 * grain, -0.44, -0.36))
-    moustache = moustache * (1.0 - smooth(x + 0.05 * grain, 0.34, 0.48))
+    lip_arc = np.asarray(_MOUTH_Y + 0.20 - 0.30 * x**2, np.float32)
+    moustache = smooth(y + 0.04 * grain, lip_arc - 0.12, lip_arc - 0.02) * (1.0 - smooth(x + 0.05 * grain, 0.34, 0.48))
+    moustache = moustache * (1.0 - smooth(y + 0.03 * grain, -0.44, -0.36))
     chin = _bump(x, y, (0.0, -1.15), (0.36, 0.27)) * 1.8 + _bump(x, y, (0.42, -0.80), (0.12, 0.25))
     chin = np.clip(chin + 0.25 * grain - 0.45, 0.0, 1.0) * (1.0 - place.lips)
     # The full beard runs from the sideburn along the jaw; its upper edge falls towards the mouth.
@@ -163,7 +164,7 @@ def _paint_eyelids(albedo: Floats, look: Look, place: Place) -> None:
 
 def _draw_brow(albedo: Floats, brows: Brows, place: Place) -> None:
     x, y = np.abs(place.xyz[:, 0]), place.xyz[:, 1]
-    along = (x - brows.inner) / (brows.outer - brows.inner)
+    along = np.asarray((x - brows.inner) / (brows.outer - brows.inner), np.float32)
     s = np.clip(along, 0.0, 1.0)
     middle = brows.y + brows.tilt * s + brows.arch * (1.0 - ((s - 0.62) / 0.62) ** 2)
     half = brows.thickness * (1.0 - brows.taper * s**1.3)

@@ -76,9 +76,7 @@ def _extent(a: Floats, b: Floats, c: Floats, size: int) -> tuple[NDArray[np.int6
     return low, np.maximum(high - low, 0)
 
 
-def _nearest(
-    flat: NDArray[np.int64], near: Floats, size: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
+def _nearest(flat: NDArray[np.int64], near: Floats, size: int) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
     """Covered pixels, the row of ``flat`` that wins each, and the (S, S) depth."""
     depth = np.full(size * size, _FAR, np.float32)
     np.maximum.at(depth, flat, near)
@@ -99,14 +97,17 @@ def _edge(
 
 
 def _at(plane: tuple[Floats, Floats, Floats], which: NDArray[np.int64], x: Floats, y: Floats) -> Floats:
-    return plane[0][which] + plane[1][which] * x + plane[2][which] * y
+    return np.asarray(plane[0][which] + plane[1][which] * x + plane[2][which] * y, np.float32)
 
 
 def interpolate(fragments: Fragments, triangles: NDArray[np.int64], values: Floats) -> Floats:
     """(P, A) values at the fragments from (V, A) values at the vertices."""
     corners = triangles[fragments.triangle]
     w = fragments.weights
-    return w[:, :1] * values[corners[:, 0]] + w[:, 1:2] * values[corners[:, 1]] + w[:, 2:] * values[corners[:, 2]]
+    mixed = w[:, :1] * values[corners[:, 0]]
+    mixed += w[:, 1:2] * values[corners[:, 1]]
+    mixed += w[:, 2:] * values[corners[:, 2]]
+    return np.asarray(mixed, np.float32)
 
 
 def vertex_normals(vertices: Floats, triangles: NDArray[np.int64]) -> Floats:
@@ -123,4 +124,5 @@ def vertex_normals(vertices: Floats, triangles: NDArray[np.int64]) -> Floats:
 def unit(vectors: Floats) -> Floats:
     """(N, 3) vectors of length 1; the zero vector stays."""
     x, y, z = vectors.T
-    return vectors / np.maximum(np.sqrt(x * x + y * y + z * z), np.float32(1e-9))[:, None]
+    length = np.maximum(np.sqrt(x * x + y * y + z * z), np.float32(1e-9))
+    return np.asarray(vectors / length[:, None], np.float32)

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from wildstyle.madeup.basis import EYE, SHELL, SKIN, TEETH, TONGUE, Floats, head_basis, places
+from wildstyle.madeup.basis import EYE, SHELL, SKIN, TEETH, TONGUE, Floats, face_vertices, head_basis, places
 from wildstyle.madeup.conditions import Conditions, Setting
 from wildstyle.madeup.eyes import gaze_direction, paint_eyes, paint_mouth
 from wildstyle.madeup.figure import Figure, pose_figure
@@ -43,15 +43,16 @@ def _lists() -> _Lists:
 @lru_cache(maxsize=1)
 def _fixed_attributes() -> Floats:
     basis = head_basis()
-    return np.c_[basis.mean, basis.lips, basis.lids, basis.ears, basis.mouth_inside].astype(np.float32)
+    return np.asarray(np.c_[basis.mean, basis.lips, basis.lids, basis.ears, basis.mouth_inside], np.float32)
 
 
 @dataclass(frozen=True, slots=True)
 class Rendering:
-    """Linear picture (S, S, 3) and where the true landmarks are, (5, 2) in its pixels."""
+    """Linear picture (S, S, 3), true landmarks (5, 2) and smaller side of the face's box, in its pixels."""
 
     linear: Floats
     landmarks: Floats
+    face_side: float
 
 
 def render(who: MadeUpPerson, seen: Conditions, size: int) -> Rendering:
@@ -69,7 +70,12 @@ def render(who: MadeUpPerson, seen: Conditions, size: int) -> Rendering:
     picture = _lit(layers, seen, figure.scale)
     if seen.glasses is not None:
         picture = wear(picture, layers.depth, seen.glasses, figure.head, (figure.view, figure.scale))
-    return Rendering(picture, figure.landmarks)
+    return Rendering(picture, figure.landmarks, _face_side(figure))
+
+
+def _face_side(figure: Figure) -> float:
+    box = np.ptp(figure.points[face_vertices(), :2], axis=0)
+    return float(box.min())
 
 
 @dataclass(slots=True)
@@ -195,10 +201,10 @@ def _backdrop(setting: Setting, size: int) -> Floats:
         grid = cv2.resize(rng.random((7, 7), dtype=np.float32), (28, 28), interpolation=cv2.INTER_LINEAR)
         soft = cv2.resize(cv2.GaussianBlur(grid, (0, 0), 2.0), (size, size), interpolation=cv2.INTER_CUBIC)
         share = np.clip(1.6 * (soft - 0.5) + 0.5, 0.0, 1.0)
-    return 0.7 * (first + (second - first) * share[..., None].astype(np.float32))
+    return np.asarray(0.7 * (first + (second - first) * share[..., None].astype(np.float32)), np.float32)
 
 
 def to_pixels(rendering: Rendering, exposure: float, side: int) -> NDArray[np.uint8]:
     """Shrink to (side, side, 3) and develop to uint8 RGB."""
     shrunk = cv2.resize(rendering.linear, (side, side), interpolation=cv2.INTER_AREA)
-    return np.rint(develop(shrunk, exposure)).astype(np.uint8)
+    return np.rint(develop(np.asarray(shrunk, np.float32), exposure)).astype(np.uint8)

@@ -28,6 +28,7 @@ class Shot:
         landmarks: (5, 2) float32 true points in pixels, in the order of `FaceRecord.landmarks`.
         person: seed of the person. seed: seed of the shot.
         conditions: pose, light, expression and the rest. camera: what the camera did.
+        face_side: smaller side in px of the box around the face (chin to brow, ear to ear).
     """
 
     image: Pixels
@@ -36,6 +37,7 @@ class Shot:
     seed: int
     conditions: Conditions
     camera: CameraSettings
+    face_side: float
 
     def attributes(self) -> dict[str, str]:
         """Everything known of the picture, as text columns."""
@@ -63,6 +65,7 @@ class Shot:
             source=source,
             subject=f"p{self.person:05d}",
             landmarks=self.landmarks,
+            size_before=self.face_side,
             eye_distance_before=float(np.hypot(*eyes)),
             attributes=MappingProxyType(self.attributes()),
         )
@@ -116,9 +119,11 @@ def shot(who: MadeUpPerson, seed: int, options: ShotOptions = DEFAULT) -> Shot:
     inner = round(_OVERSAMPLING * options.side)
     rendering = render(who, seen, inner)
     image = to_pixels(rendering, seen.light.exposure, options.side)
-    landmarks = rendering.landmarks * np.float32(options.side / inner)
+    # The renderer counts from the picture's corner, everybody else from the middle of its first pixel.
+    landmarks = rendering.landmarks * np.float32(options.side / inner) - np.float32(0.5)
     rng = item_rng(who.seed, "camera", seed)
     camera = options.camera.draw(rng, options.strength).for_side(options.side)
     if camera != CLEAN:
         image = degrade(image, camera, rng)
-    return Shot(image, landmarks, who.seed, seed, seen, camera)
+    side = rendering.face_side * options.side / inner
+    return Shot(image, landmarks, who.seed, seed, seen, camera, side)

@@ -20,11 +20,11 @@ def _wrapped(grid: Floats) -> Floats:
     padded = np.pad(grid, 2, mode="wrap")
     big = cv2.resize(padded, None, fx=SIDE / columns, fy=SIDE / rows, interpolation=cv2.INTER_CUBIC)
     top, left = 2 * SIDE // rows, 2 * SIDE // columns
-    return np.ascontiguousarray(big[top : top + SIDE, left : left + SIDE])
+    return np.ascontiguousarray(big[top : top + SIDE, left : left + SIDE], np.float32)
 
 
 def _unit(texture: Floats) -> Floats:
-    return ((texture - texture.mean()) / (2.0 * texture.std())).astype(np.float32)
+    return np.asarray((texture - texture.mean()) / (2.0 * texture.std()), np.float32)
 
 
 @lru_cache(maxsize=16)
@@ -63,4 +63,4 @@ def look_up(texture: Floats, u: Floats, v: Floats) -> Floats:
     folded = cv2.remap(
         texture, x.reshape(rows, _ROW), y.reshape(rows, _ROW), cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP
     )
-    return folded.ravel()[:count]
+    return np.asarray(folded, np.float32).ravel()[:count]

@@ -21,7 +21,7 @@ def gain_figure(rows: Sequence[Row]) -> Markup | None:
     shown = [row for row in rows if row.difference.gain is not None and row.difference.low is not None]
     if not shown:
         return None
-    left, right = 300, _WIDTH - 210
+    left, right = _left_of(shown), _WIDTH - 200
     low = min(0.0, *(row.difference.low or 0.0 for row in shown))
     high = max(0.0, *(row.difference.high or 0.0 for row in shown))
     span = max(high - low, 0.01)
@@ -34,7 +34,9 @@ def gain_figure(rows: Sequence[Row]) -> Markup | None:
     bottom = _ROW * len(shown) + 12
     _gain_axis(drawing, (low, high), x_of, bottom)
     for index, row in enumerate(shown):
-        _gain_row(drawing, row, x_of, 12 + _ROW * (index + 0.5))
+        y = 12 + _ROW * (index + 0.5)
+        drawing.text(left - 16, y + 4, _row_name(row), "ink", "end")
+        _gain_row(drawing, row, x_of, y)
     told = "; ".join(f"{_row_name(r)}: {r.gain} points, {r.interval}" for r in shown)
     return drawing.render("Gain in percentage points with 95% intervals", told)
 
@@ -44,7 +46,7 @@ def before_after_figure(rows: Sequence[Row]) -> Markup | None:
     shown = [row for row in rows if row.difference.before is not None and row.difference.after is not None]
     if not shown:
         return None
-    left, right = 300, _WIDTH - 210
+    left, right = _left_of(shown), _WIDTH - 200
     drawing = Drawing(_WIDTH, _ROW * len(shown) + 44)
     bottom = _ROW * len(shown) + 12
     for percent in range(0, 101, 20):
@@ -81,7 +83,7 @@ def roc_figure(evaluated: EvaluatedSet) -> Markup | None:
     for power in range(lowest, 1):
         x, _ = place(10.0**power, 0)
         drawing.line((x, top), (x, bottom), "faint")
-        drawing.text(x, bottom + 18, f"{100 * 10.0**power:g}%", "soft", "middle")
+        drawing.text(x, bottom + 18, f"{100 * 10.0**power:g}%", "soft", "middle" if power else "end")
     for percent in range(0, 101, 25):
         _, y = place(1.0, percent / 100)
         drawing.line((left, y), (right, y), "faint")
@@ -135,16 +137,20 @@ def _gain_axis(drawing: Drawing, ends: tuple[float, float], x_of: Callable[[floa
 def _gain_row(drawing: Drawing, row: Row, x_of: Callable[[float], float], y: float) -> None:
     d = row.difference
     low, gain, high = (x_of(value or 0.0) for value in (d.low, d.gain, d.high))
-    drawing.text(284, y + 4, _row_name(row), "ink", "end")
     drawing.line((low, y), (high, y), row.mark)
     for end in (low, high):
         drawing.line((end, y - 5), (end, y + 5), row.mark)
     drawing.dot(gain, y, row.mark)
-    drawing.text(_WIDTH - 192, y + 4, f"{row.gain}  ({row.interval})", "ink")
+    drawing.text(_WIDTH - 182, y + 4, f"{row.gain}  ({row.interval})", "ink")
+
+
+def _left_of(rows: Sequence[Row]) -> int:
+    # About 7 px a letter at the size the style sheet sets.
+    return min(340, 32 + 7 * max(len(_row_name(row)) for row in rows))
 
 
 def _row_name(row: Row) -> str:
-    return f"{row.data}, {row.measure}" if row.group == "all" else f"{row.data}, {row.measure}, {row.group}"
+    return f"{row.data}, {row.measure}" if row.group == "all" else f"{row.data}, faces {row.group}"
 
 
 def _usable(points: Iterable[Sequence[float]]) -> list[tuple[float, float]]:
@@ -159,13 +165,16 @@ def _histogram(edges: Sequence[float], counts: Sequence[float]) -> Markup | None
     left, right, top, bottom = 12, 418, 22, 150
     width = (right - left) / len(counts)
     tallest = max(counts)
-    every = max(1, math.ceil(len(edges) / 9))
+    every = max(1, math.ceil(len(edges) / 12))
     drawing.line((left, bottom), (right, bottom), "soft")
     for index, count in enumerate(counts):
         height = count / tallest * (bottom - top)
         drawing.box((left + index * width + 1, bottom - height), (width - 2, height), "after")
     for index in range(0, len(edges), every):
-        drawing.text(left + index * width, bottom + 18, f"{edges[index]:g}", "soft", "middle" if index else "start")
+        # A last part as wide as all others together is "and more", whatever its edge.
+        rest = index == len(edges) - 1 and edges[-1] - edges[-2] > edges[-2] - edges[0]
+        anchor = "end" if rest else "middle" if index else "start"
+        drawing.text(left + index * width, bottom + 18, "more" if rest else f"{edges[index]:g}", "soft", anchor)
     drawing.text((left + right) / 2, bottom + 38, "distance of the eyes before alignment, px", "soft", "middle")
     drawing.text(right, 14, f"{count_text(sum(counts))} faces", "soft", "end")
     told = "; ".join(f"{edges[i]:g} to {edges[i + 1]:g} px: {count:g}" for i, count in enumerate(counts))

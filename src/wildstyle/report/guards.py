@@ -28,6 +28,7 @@ class VerdictPolicy:
         max_band_loss: allowed loss of the primary measure inside a size band or other group.
         max_secondary_loss: allowed loss of the other overall figures on a target set.
         min_faces: groups with fewer faces or comparisons are not judged: one face would decide.
+        min_people: a gain over fewer people is not judged: an interval needs people to be drawn from.
         smallest_gain: the gain worth proving, where none was seen yet: sets how much footage to label.
     """
 
@@ -37,6 +38,7 @@ class VerdictPolicy:
     max_band_loss: float = 0.003
     max_secondary_loss: float = 0.003
     min_faces: int = 30
+    min_people: int = 5
     smallest_gain: float = 0.03
 
 
@@ -53,7 +55,8 @@ class Finding:
         outcome: "gained" and "lost": the interval excludes zero (and a loss exceeds the limit);
             "unsettled": a primary interval holds zero; "kept": even the interval's lower end is within the
             limit; "doubtful": the loss seen exceeds the limit but may be chance; "unproven": the loss seen is
-            within the limit, but the interval reaches beyond it; "not measurable": no figure or no interval.
+            within the limit, but the interval reaches beyond it; "not measurable": no figure, no interval, or
+            too few people or faces.
         people: people in the set, 0 where not counted.
     """
 
@@ -69,23 +72,32 @@ def findings(evaluated: EvaluatedSet, policy: VerdictPolicy) -> Iterator[Finding
     """All judged differences of one set; on a target set the primary comes first."""
     differences = evaluated.comparison.differences
     people = evaluated.comparison.before.counts.get("people", 0)
-    primary = primary_measure(differences, policy)
+    primary = primary_measure(evaluated, policy)
     target = evaluated.role == "target"
     for difference in sorted(differences, key=lambda d: d.name != primary or d.group != "all"):
         part = _part(difference, primary, target)
         if part is None:
             continue
         limit = _limit(part, difference.name, policy)
-        outcome = _primary_outcome(difference) if limit is None else guard_outcome(difference, limit, policy.min_faces)
+        if limit is None:
+            outcome = _primary_outcome(difference, enough=not 0 < people < policy.min_people)
+        else:
+            outcome = guard_outcome(difference, limit, policy.min_faces)
         yield Finding(
             data=evaluated.name, part=part, difference=difference, limit=limit, outcome=outcome, people=people
         )
 
 
-def primary_measure(differences: tuple[Difference, ...], policy: VerdictPolicy) -> str:
-    """Name of the first primary measure with an overall gain; the first listed where none was measurable."""
-    measured = {d.name for d in differences if d.group == "all" and d.gain is not None}
-    return next((name for name in policy.primary if name in measured), policy.primary[0])
+def primary_measure(evaluated: EvaluatedSet, policy: VerdictPolicy) -> str:
+    """Name of the measure that stands for a set.
+
+    On a target the first of the policy's that was measured; elsewhere the set's own first, for protocols list
+    their most important figure first. Where nothing could be measured, the first name there is.
+    """
+    overall = [d for d in evaluated.comparison.differences if d.group == "all"]
+    measured = [d.name for d in overall if d.gain is not None]
+    wanted = [name for name in policy.primary if name in measured] if evaluated.role == "target" else measured
+    return next(iter([*wanted, *(d.name for d in overall), policy.primary[0]]))
 
 
 def guard_outcome(difference: Difference, limit: float, min_faces: int = 30) -> Outcome:
@@ -102,8 +114,8 @@ def guard_outcome(difference: Difference, limit: float, min_faces: int = 30) -> 
     return "lost" if difference.high < 0 else "doubtful"
 
 
-def _primary_outcome(difference: Difference) -> Outcome:
-    if difference.gain is None or difference.low is None or difference.high is None:
+def _primary_outcome(difference: Difference, *, enough: bool) -> Outcome:
+    if not enough or difference.gain is None or difference.low is None or difference.high is None:
         return "not measurable"
     if difference.low > 0:
         return "gained"

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from markupsafe import Markup
+
 from wildstyle.report.figures import before_after_figure, curve_figure, gain_figure, roc_figure, size_figure
 from wildstyle.report.guards import VerdictPolicy, primary_measure
-from wildstyle.report.records import EvaluatedSet, RunRecords, read_records
+from wildstyle.report.records import Diagnostics, EvaluatedSet, RunRecords, read_records
 from wildstyle.report.tables import Row, comparison_rows
 from wildstyle.report.templating import environment
 from wildstyle.report.tiles import tiles
 from wildstyle.report.unmeasured import not_measured
 from wildstyle.report.verdict import Verdict, read_verdict
+from wildstyle.report.wording import measure_label, measure_meaning
 from wildstyle.runs.atomic import write_text
 from wildstyle.runs.differences import flat
-from wildstyle.runs.folder import REPORT, SHEETS, RunFolder
+from wildstyle.runs.folder import MODEL_CARD, REPORT, SHEETS, RunFolder
 
 _IMAGES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png"}
 
@@ -46,39 +50,54 @@ def render_report(run: RunFolder | Path | str, *, include_faces: bool = False) -
 def rows_to_show(evaluated: EvaluatedSet, policy: VerdictPolicy) -> tuple[list[Row], list[Row]]:
     """Rows over all faces of a set, and rows of the primary measure by group."""
     rows = comparison_rows([evaluated])
-    primary = primary_measure(evaluated.comparison.differences, policy)
+    primary = primary_measure(evaluated, policy)
     return [r for r in rows if r.group == "all"], [r for r in rows if r.group != "all" and r.name == primary]
 
 
 def headline_rows(evaluated: EvaluatedSet, policy: VerdictPolicy) -> list[Row]:
     """The primary row of a set and its groups: what the first figure shows."""
     overall, bands = rows_to_show(evaluated, policy)
-    primary = primary_measure(evaluated.comparison.differences, policy)
+    primary = primary_measure(evaluated, policy)
     return [row for row in overall if row.name == primary] + bands
 
 
 def _context(folder: RunFolder, records: RunRecords, verdict: Verdict) -> dict[str, Any]:
     rows = [row for evaluated in records.evaluations for row in headline_rows(evaluated, verdict.policy)]
-    sentence = verdict.sentence.partition(": ")[2]
     return {
         "name": folder.path.resolve().name,
         "created": (records.provenance or {}).get("created", "")[:10],
         "records": records,
         "verdict": verdict,
-        "said": f"{sentence[:1].upper()}{sentence[1:]}",
         "tone": verdict.decision.replace(" ", "-"),
         "tiles": tiles(records, folder.stages(), verdict.policy),
         "stages": folder.stages(),
-        "sizes": folder.sizes(),
+        # Without what is made here: the page would list itself differently each time.
+        "sizes": {name: size for name, size in folder.sizes().items() if name not in (REPORT, MODEL_CARD)},
         "settings": sorted(flat(records.config).items()),
         "sets": [(s, *rows_to_show(s, verdict.policy), roc_figure(s)) for s in records.evaluations],
         "gains": gain_figure(rows),
         "shares": before_after_figure([row for row in rows if row.role == "target"]),
         "eye_distances": size_figure(records.ingested),
-        "diagnostics": [(d, [curve_figure(n, points) for n, points in d.curves.items()]) for d in records.diagnostics],
+        "diagnostics": _diagnostics(folder, records),
         "not_measured": not_measured(records),
-        "measures": list(dict.fromkeys(row.name for row in comparison_rows(records.evaluations))),
+        "measures": _meanings(row.name for row in comparison_rows(records.evaluations)),
     }
+
+
+def _meanings(names: Iterable[str]) -> list[tuple[str, str]]:
+    found: dict[str, str] = {}
+    for name in names:
+        label = measure_label(name).partition(" at ")[0]
+        if meaning := measure_meaning(name):
+            found.setdefault(label, meaning)
+    return list(found.items())
+
+
+def _diagnostics(folder: RunFolder, records: RunRecords) -> list[tuple[Diagnostics, list[Markup]]]:
+    order = [stage.stage for stage in folder.stages()]
+    found = sorted(records.diagnostics, key=lambda d: order.index(d.stage) if d.stage in order else len(order))
+    figures = [[curve_figure(name, points) for name, points in d.curves.items()] for d in found]
+    return [(d, [f for f in drawn if f is not None]) for d, drawn in zip(found, figures, strict=True)]
 
 
 def _sheets(folder: RunFolder) -> list[tuple[str, str]]:

@@ -1,26 +1,18 @@
-"""How much more footage must be labelled to settle an open question.
-
-The half-width of an interval over people shrinks with the square root of their number. For an effect g to be
-proven in four of five repetitions (power 80 % at a two-sided 5 %), its standard error must be
-g / (1.960 + 0.842); so n people with half-width h become n * (1.430 h / g)^2.
-"""
+"""How much more footage must be labelled to settle an open question, in round numbers and in words."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from wildstyle.evaluation import power
 from wildstyle.report.guards import Finding, VerdictPolicy
 from wildstyle.report.wording import count_text, signed
 
-_POWER = (1.960 + 0.842) / 1.960
 # Below half a point the gain seen says little about the gain there is; ask for one worth having instead.
 _SMALLEST_SEEN = 0.005
+# A larger number is no plan.
 _MANY = 20_000
-# Spread of one person's paired gain in rank-1, as it was found on film and webcam faces with 10 to 60 faces a person.
-_SPREAD_OVER_PEOPLE = 0.08
-# Share of mated pairs on which the recogniser before and the one after disagree.
-_DISAGREEING_PAIRS = 0.10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,78 +23,74 @@ class Needed:
         data: the set concerned, "" for footage that is still to be labelled.
         effect: the gain (or loss, negative) it would prove, a share.
         people_now: labelled people there are.
-        people: labelled people in all that it takes.
-        pairs: mated pairs that would do instead, where no set exists yet; else None.
+        people: labelled people in all that it takes, two significant digits.
+        faces_per_person: faces each of them needs, or None for as many as the people there are have.
+        pairs: mated pairs of different people that would do instead, or None.
     """
 
     data: str
     effect: float
     people_now: int
     people: int
+    faces_per_person: int | None = None
     pairs: int | None = None
 
+    @property
     def clause(self) -> str:
         """What to provide, to be followed by "would settle it"."""
         if self.people > _MANY:
             return f"more than {count_text(_MANY)} labelled people"
-        people = f"about {count_text(self.people)} labelled people"
-        if self.pairs is not None:
-            return f"{people}, each from two or more recordings, or about {count_text(self.pairs)} mated pairs"
-        return f"{people} (now {count_text(self.people_now)})"
+        now = f" (now {count_text(self.people_now)})" if self.people_now else ""
+        faces = f" with {self.faces_per_person} faces each" if self.faces_per_person else ""
+        pairs = f", or about {count_text(self.pairs)} mated pairs," if self.pairs else ""
+        return f"about {count_text(self.people)} labelled people{faces}{now}{pairs}"
 
+    @property
     def sentence(self) -> str:
         """The whole, with what it would prove."""
         place = f" on {self.data}" if self.data else ""
         kind = "gain" if self.effect > 0 else "loss"
         size = signed(abs(self.effect)).lstrip("+")
-        clause = self.clause()
-        return f"{clause[0].upper()}{clause[1:]} would show a {kind} of {size} points{place} in four of five cases."
+        clause = self.clause
+        return (
+            f"{clause[0].upper()}{clause[1:]} would prove a true {kind} of {size} points{place} in four of five cases."
+        )
 
 
 def needed_for(finding: Finding, policy: VerdictPolicy) -> Needed | None:
-    """People that would settle an open finding; None where there is no interval to scale."""
+    """People that would settle an open finding; None where nothing can be said."""
     d = finding.difference
-    if d.gain is None or d.low is None or d.high is None or finding.people < 2 or d.high == d.low:
+    scalable = finding.people >= policy.min_people and d.low is not None and d.high != d.low
+    if not scalable and finding.part == "primary":
+        return replace(needed_without_labels(policy), data=finding.data, people_now=finding.people)
+    if not scalable or d.gain is None or d.low is None or d.high is None:
         return None
-    seen = d.gain if finding.part != "primary" or d.gain >= _SMALLEST_SEEN else policy.smallest_gain
-    return Needed(
-        data=finding.data,
-        effect=seen,
-        people_now=finding.people,
-        people=people_needed(finding.people, (d.high - d.low) / 2, seen),
-    )
+    primary_too_small = finding.part == "primary" and d.gain < _SMALLEST_SEEN
+    effect = policy.smallest_gain if primary_too_small else d.gain
+    spread = max(d.gain - d.low, d.high - d.gain) * math.sqrt(finding.people) / 1.96
+    people = max(two_digits(power.people_needed(effect, spread)), finding.people)
+    return Needed(data=finding.data, effect=effect, people_now=finding.people, people=people)
 
 
 def needed_without_labels(policy: VerdictPolicy) -> Needed:
-    """People or mated pairs that would show the smallest gain worth having, from the usual spread."""
-    per_person = 1.960 * _SPREAD_OVER_PEOPLE
-    pairs = (1.960 + 0.842) ** 2 * _DISAGREEING_PAIRS / policy.smallest_gain**2
+    """What to label where nothing is labelled yet, to see the smallest gain worth having."""
+    assumed = power.Assumptions()
+    need = power.needed_without_labels(policy.smallest_gain, assumed)
     return Needed(
         data="",
         effect=policy.smallest_gain,
         people_now=0,
-        people=people_needed(1, per_person, policy.smallest_gain),
-        pairs=_two_digits(pairs),
+        people=two_digits(need.people),
+        faces_per_person=assumed.probes_per_person,
+        pairs=two_digits(need.pairs),
     )
 
 
-def people_needed(people: int, half_width: float, effect: float) -> int:
-    """People at which ``effect`` would be proven in four of five repetitions.
+def two_digits(count: float) -> int:
+    """A count >= 1 rounded up to two significant digits.
 
-    Args:
-        people: people at which the 95 % interval had ``half_width``.
-        half_width: of the paired interval, a share.
-        effect: gain or loss to prove, a share other than 0.
-
-    Returns:
-        A count with two significant digits, rounded up, never fewer than there are.
-
-    >>> people_needed(40, 0.014, 0.008)
-    260
+    >>> two_digits(2713), two_digits(56)
+    (2800, 56)
     """
-    return max(people, _two_digits(people * (_POWER * half_width / effect) ** 2))
-
-
-def _two_digits(count: float) -> int:
-    step: int = 10 ** max(0, math.floor(math.log10(max(count, 1.0))) - 1)
+    step: int = 10 ** max(0, math.floor(math.log10(count)) - 1)
     return math.ceil(count / step) * step

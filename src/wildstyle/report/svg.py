@@ -61,7 +61,7 @@ def nice_step(span: float, parts: int = 5) -> float:
     """A round step (1, 2 or 5 times a power of ten) that cuts ``span`` > 0 into about ``parts``.
 
     >>> nice_step(0.073), nice_step(9.0)
-    (0.02, 2.0)
+    (0.01, 2.0)
     """
     raw = span / parts
     power = 10.0 ** (len(str(int(raw))) - 1) if raw >= 1 else 1.0

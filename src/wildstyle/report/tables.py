@@ -8,7 +8,15 @@ from typing import Literal
 
 from wildstyle.evaluation.result import Comparison, Difference, Measure
 from wildstyle.report.records import EvaluatedSet, Role
-from wildstyle.report.wording import count_text, digits_for, interval_text, measure_label, share_text, signed
+from wildstyle.report.wording import (
+    count_text,
+    digits_for,
+    group_label,
+    interval_text,
+    measure_label,
+    share_text,
+    signed,
+)
 
 Mark = Literal["better", "worse", "unsettled", "not measurable"]
 
@@ -82,7 +90,7 @@ def _row(evaluated: EvaluatedSet, difference: Difference) -> Row:
         role=evaluated.role,
         name=difference.name,
         measure=measure_label(difference.name),
-        group=difference.group,
+        group=group_label(difference.group),
         before=_with_interval(difference.before, before, digits),
         after=_with_interval(difference.after, after, digits),
         gain="–" if difference.gain is None else signed(difference.gain, digits),

@@ -42,7 +42,7 @@ def tiles(records: RunRecords, stages: Sequence[StageMarker], policy: VerdictPol
 
 
 def _measured(evaluated: EvaluatedSet, policy: VerdictPolicy) -> Tile | None:
-    name = primary_measure(evaluated.comparison.differences, policy)
+    name = primary_measure(evaluated, policy)
     d = next((d for d in evaluated.comparison.differences if d.name == name and d.group == "all"), None)
     if d is None or d.gain is None:
         return None

@@ -6,8 +6,9 @@ excludes zero.
 1. *Do not deploy* where a loss is proven: the primary measure of a target set fell, or a guard fell by more
    than its limit. Guards are the overall figures of the guard sets, the other overall figures of the
    target sets, and the primary measure inside each size band of either.
-2. *Not enough evidence* where there is no labelled target set, where a target's primary gain is not proven
-   or can't be measured, or where a clean set or a band lost more than its limit but perhaps by chance.
+2. *Not enough evidence* where there is no labelled target set, where a target's primary gain is not proven,
+   can't be measured or rests on too few people, or where a clean set or a band lost more than its limit but
+   perhaps by chance.
 3. *Deploy* otherwise: on every labelled target set the gain is proven, and no guard was seen to lose more
    than it may.
 
@@ -54,6 +55,12 @@ class Verdict:
     caveats: tuple[str, ...] = ()
     needed: tuple[Needed, ...] = ()
     policy: VerdictPolicy = field(default_factory=VerdictPolicy)
+
+    @property
+    def message(self) -> str:
+        """The sentence without the decision before it, to stand under a heading."""
+        clause = self.sentence.partition(": ")[2]
+        return f"{clause[:1].upper()}{clause[1:]}"
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-ready dictionary with the schema's version."""
@@ -148,10 +155,12 @@ class _Grounds:
             more = f" ({len(deciding) - 1} more below)" if len(deciding) > 1 else ""
             return f"Do not deploy: {finding_clause(deciding[0])}{more}{self._although(deciding)}."
         gap = listed(list(self._gap_clauses())) if self._gaps() else finding_clause(deciding[0])
-        settle = f"; {needed[0].clause()} would settle it" if needed else ""
+        settle = f"; {needed[0].clause} would settle it" if needed else ""
         return f"Not enough evidence: {gap}{settle}."
 
     def _rest(self) -> str:
+        if any(f.outcome == "doubtful" for f in self.judged):
+            return ", and no loss beyond the limits is proven elsewhere"
         if any(f.part == "clean" for f in self.judged):
             return ", and nothing else that was measured fell by more than allowed"
         return "; no clean set was measured, so a loss on good faces would have gone unseen"

@@ -6,6 +6,8 @@ of identification against a gallery.
 
 from __future__ import annotations
 
+import re
+
 MINUS = "\u2212"
 THIN = "\u202f"
 
@@ -43,22 +45,34 @@ def measure_meaning(name: str) -> str:
     }.get(kind, "")
 
 
-def plain_figure(name: str) -> str:
-    """What a measure's share is a share of, to follow a percentage in a sentence.
+def group_label(group: str) -> str:
+    """A part of the faces for people.
 
-    >>> plain_figure("accuracy")
-    'of pairs decided rightly'
+    >>> group_label(">=80 px"), group_label("40-79 px")
+    ('≥ 80 px', '40–79 px')
     """
-    kind = name.partition("@")[0]
-    if kind == "rank-1":
-        return "of faces put first to the right person"
-    if kind == "accuracy":
-        return "of pairs decided rightly"
-    if kind == "tar":
-        return f"of true matches accepted ({measure_label(name)})"
-    if kind == "tpir":
-        return f"of enrolled people recognised ({measure_label(name)})"
-    return measure_label(name)
+    spaced = re.sub(r"^(>=|<=|<|>)\s*", lambda found: f"{_SIGNS[found[1]]} ", group)
+    return re.sub(r"(?<=\d)-(?=\d)", "–", spaced)
+
+
+def plain_change(name: str, after: str, before: str) -> str:
+    """What the adapted recogniser does, as the rest of a sentence.
+
+    >>> plain_change("rank-1", "53.1%", "49.5%")
+    'finds the right person first for 53.1% of faces instead of 49.5%'
+    """
+    verb, what = _PLAIN.get(name.partition("@")[0], ("reaches", f"in {measure_label(name)}"))
+    condition = f", {measure_label(name)}" if "@" in name and what[:3] != "in " else ""
+    return f"{verb} {after} {what} instead of {before}{condition}"
+
+
+_SIGNS = {">=": "≥", "<=": "≤", "<": "<", ">": ">"}
+_PLAIN = {
+    "rank-1": ("finds the right person first for", "of faces"),
+    "accuracy": ("tells", "of pairs rightly"),
+    "tar": ("accepts", "of true matches"),
+    "tpir": ("recognises", "of enrolled people"),
+}
 
 
 def rate_text(rate: float) -> str:

@@ -24,7 +24,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, BinaryIO
 
 from wildstyle.errors import InputError, SettingError
 from wildstyle.runs.atomic import storage_error, write_json
@@ -111,8 +111,11 @@ class RunFolder:
         folder = cls(Path(path))
         if not folder.is_run():
             raise InputError(f"is no run folder ({CONFIG} is missing)", where=path, remedy="name the folder of a run")
-        version = folder.read_json(CONFIG).get("schema_version")
-        if version != RUN_SCHEMA_VERSION:
+        record = folder.read_json(CONFIG)
+        if not isinstance(record, dict) or not {"schema_version", "config"} <= record.keys():
+            raise InputError("is no configuration of a run", where=folder.path / CONFIG, remedy="name another folder")
+        version = record["schema_version"]
+        if version != RUN_SCHEMA_VERSION or not isinstance(record["config"], dict):
             raise InputError(
                 f"has schema version {version!r}, this version of wildstyle reads {RUN_SCHEMA_VERSION}",
                 where=folder.path / CONFIG,
@@ -127,8 +130,7 @@ class RunFolder:
     @property
     def config(self) -> dict[str, Any]:
         """The resolved configuration."""
-        value: dict[str, Any] = self.read_json(CONFIG)["config"]
-        return value
+        return dict(self.read_json(CONFIG)["config"])
 
     @property
     def command(self) -> str:
@@ -187,11 +189,13 @@ class RunFolder:
 
     def append_event(self, kind: str, **fields: Any) -> None:
         """Add one line to ``events.jsonl``; a line is written whole or, after a crash, ignored by :meth:`events`."""
-        line = json.dumps({"utc": _now(), "event": kind, **fields}, ensure_ascii=False, allow_nan=False) + "\n"
+        line = json.dumps({"utc": _now(), "event": kind, **fields}, ensure_ascii=False, allow_nan=False)
         path = self.path / EVENTS
         try:
-            with open(path, "ab") as file:
-                file.write(line.encode("utf-8"))
+            with open(path, "a+b") as file:
+                # After a crash the last line may lack its end; it must not swallow this one.
+                start = b"\n" if _is_torn(file) else b""
+                file.write(start + line.encode("utf-8") + b"\n")
         except OSError as error:
             raise storage_error(error, path) from error
 
@@ -292,6 +296,13 @@ def _refuse_other_run(folder: RunFolder, record: Mapping[str, Any], may_differ: 
 def _as_json(value: Any) -> Any:
     # Through text and back, so that a tuple equals the list it will be read back as.
     return json.loads(json.dumps(value, allow_nan=False))
+
+
+def _is_torn(file: BinaryIO) -> bool:
+    if file.seek(0, os.SEEK_END) == 0:
+        return False
+    file.seek(-1, os.SEEK_END)
+    return file.read(1) != b"\n"
 
 
 def _event(line: bytes) -> dict[str, Any] | None:

@@ -7,6 +7,7 @@ all phases are kept, each as one orthogonal S x S matrix: transforming a whole i
 
 from __future__ import annotations
 
+import itertools
 import math
 from functools import lru_cache
 
@@ -31,7 +32,7 @@ def _grids(size: int, block: int) -> tuple[Tensor, Tensor]:
     frequency = torch.zeros(block, size, dtype=torch.float64)
     for phase in range(block):
         edges = [0, *range(phase, size, block), size] if phase else [*range(0, size, block), size]
-        for low, high in zip(edges, edges[1:], strict=False):
+        for low, high in itertools.pairwise(edges):
             transforms[phase, low:high, low:high] = cosine_matrix(high - low)
             frequency[phase, low:high] = torch.arange(high - low) / (high - low)
     return transforms.float(), frequency.float()
@@ -52,7 +53,7 @@ def compress_blocks(luma: Tensor, threshold: Tensor, phase: Tensor) -> Tensor:
         (N, S, S) float32.
     """
     for place, block in enumerate(BLOCK_SIZES):
-        transforms, frequencies = (part.to(luma.device) for part in _grids(luma.shape[-1], block))
+        transforms, frequencies = (part.to(luma) for part in _grids(luma.shape[-1], block))
         rows, columns = phase[:, 0, place], phase[:, 1, place]
         down, across = transforms[rows], transforms[columns]
         coefficient = down @ luma @ across.mT

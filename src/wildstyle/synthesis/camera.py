@@ -62,8 +62,8 @@ def strengths_of(raw: Tensor, gate: Tensor) -> CameraStrengths:
         raw: (N, CAMERA_PARAMETERS) unbounded.
         gate: (N, 1) >= 0, overall strength, about 1 at full magnitude.
     """
-    blur, colour_blur, tone, colour, shift, noise, shape, block = raw.split(
-        [2, 1, 2, 9, 3, 3, 2, len(BLOCK_SIZES)], dim=1
+    blur, colour_blur, tone, colour, shift, noise, shape, block = torch.split(
+        raw, [2, 1, 2, 9, 3, 3, 2, len(BLOCK_SIZES)], dim=1
     )
     return CameraStrengths(
         blur=gate * 6.0 * torch.sigmoid(blur - 1.5),

@@ -27,8 +27,9 @@ class Chance(NamedTuple):
     phase: Tensor
 
 
-def draw_chance(seed: Tensor, size: int, device: torch.device) -> Chance:
-    """Random parts for ``seed`` (N,) int64 and images of ``size`` px, on ``device``."""
+def draw_chance(seed: Tensor, images: Tensor) -> Chance:
+    """Random parts for ``seed`` (N,) int64 and ``images`` (N, 3, S, S), on their device and in their dtype."""
+    size = images.shape[-1]
     quarter = size // 4
     pixels, cells = 3 * size * size, quarter * quarter
     normal = torch.empty(len(seed), pixels + cells)
@@ -40,7 +41,7 @@ def draw_chance(seed: Tensor, size: int, device: torch.device) -> Chance:
         for place, block in enumerate(BLOCK_SIZES):
             phase[row, :, place] = torch.randint(block, (2,), generator=generator)
     return Chance(
-        normal[:, :pixels].view(-1, 3, size, size).to(device),
-        normal[:, pixels:].view(-1, 1, quarter, quarter).to(device),
-        phase.to(device),
+        normal[:, :pixels].view(-1, 3, size, size).to(images),
+        normal[:, pixels:].view(-1, 1, quarter, quarter).to(images),
+        phase.to(images.device),
     )

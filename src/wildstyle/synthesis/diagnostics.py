@@ -126,7 +126,7 @@ def _measure(
     generator: Generator, identity: Recogniser, images: Tensor, whole: Tensor, upper: Tensor, seeds: Tensor
 ) -> _Seen:
     clean, made, distance = [], [], []
-    for part in torch.arange(len(images)).split(32):
+    for part in torch.split(torch.arange(len(images)), 32):
         faces, mask = images[part], picture_mask(images[part])
         content = generator.encode(faces)
         clean.append(style_statistics(faces, mask))
@@ -138,7 +138,7 @@ def _measure(
 
 @torch.no_grad()
 def _statistics(images: Tensor) -> NDArray[np.float64]:
-    return torch.cat([style_statistics(part) for part in images.split(64)]).double().numpy()
+    return torch.cat([style_statistics(part) for part in torch.split(images, 64)]).double().numpy()
 
 
 def _some_source(source: FaceSource, settings: FitSettings) -> Tensor:

@@ -7,7 +7,6 @@ No instance normalisation: it would take out contrast and colour, which are styl
 from __future__ import annotations
 
 import torch
-
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
@@ -26,6 +25,7 @@ class Discriminator(nn.Module):
         self.coarse = _patch_critic(width)
 
     def forward(self, faces: Tensor) -> Tensor:
+        """Scores (N, 2) of inner faces in [0, 1], sides a multiple of 4 and at least 16."""
         centred = 2.0 * faces - 1.0
         half = functional.avg_pool2d(centred, 2)
         scores = [self.fine(centred).mean(dim=(2, 3)), self.coarse(half).mean(dim=(2, 3))]

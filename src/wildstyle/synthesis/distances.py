@@ -74,6 +74,13 @@ def energy_distance(points: Tensor, weight: Tensor, reference: Tensor) -> Tensor
     return 2.0 * across - within
 
 
+def spread(points: Tensor) -> Tensor:
+    """Mean distance of two different points of (M, F), M >= 2; 0-d."""
+    count = len(points)
+    gaps = _gap(points, points)
+    return (gaps.sum() - torch.diagonal(gaps).sum()) / (count * (count - 1))
+
+
 def _gap(a: Tensor, b: Tensor) -> Tensor:
     # Not torch.cdist: its gradient at distance 0 and its fast path differ between devices.
     squared = a.square().sum(1)[:, None] + b.square().sum(1)[None] - 2.0 * (a @ b.T)

@@ -17,7 +17,14 @@ from torch import Tensor, nn
 
 from wildstyle.errors import InputError, SettingError
 from wildstyle.synthesis.basis import StyleBasis
-from wildstyle.synthesis.camera import CAMERA_PARAMETERS, CameraStrengths, change_to_rgb, photograph, strengths_of, to_ycc
+from wildstyle.synthesis.camera import (
+    CAMERA_PARAMETERS,
+    CameraStrengths,
+    change_to_rgb,
+    photograph,
+    strengths_of,
+    to_ycc,
+)
 from wildstyle.synthesis.chance import draw_chance
 from wildstyle.synthesis.codes import magnitude_of
 from wildstyle.synthesis.residual import ContentEncoder, ResidualDecoder
@@ -74,9 +81,10 @@ class Generator(nn.Module):
         )
         self.camera = nn.Linear(_HIDDEN, CAMERA_PARAMETERS)
         self.decoder = ResidualDecoder(width, _HIDDEN)
-        self.response = nn.Sequential(nn.Linear(_HIDDEN + width, 32), nn.SiLU(), nn.Linear(32, 1))
-        nn.init.zeros_(self.response[2].weight)
-        nn.init.zeros_(self.response[2].bias)
+        last = nn.Linear(32, 1)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+        self.response = nn.Sequential(nn.Linear(_HIDDEN + width, 32), nn.SiLU(), last)
 
     @property
     def axes(self) -> int:
@@ -133,7 +141,7 @@ class Generator(nn.Module):
         """What ``decode`` gives, and the learned change in it, (N, 3, S, S) in luma and colour differences."""
         self._check_code(images, code, seed)
         hidden, gate = self._style(content, code, target)
-        chance = draw_chance(seed, images.shape[-1], images.device)
+        chance = draw_chance(seed, images)
         added = gate.view(-1, 1, 1, 1) * self.decoder(content, hidden, chance.texture)
         ycc = to_ycc(images)
         change = photograph(ycc, strengths_of(self.camera(hidden), gate), added, chance) - ycc
@@ -172,5 +180,3 @@ def _check_images(images: Tensor) -> None:
         raise InputError(f"images are {tuple(images.shape)}, expected (N, 3, S, S) with S a multiple of 4")
     if not images.is_floating_point():
         raise InputError(f"images are {images.dtype}, expected floating point in [0, 1]")
-
-

@@ -6,6 +6,8 @@ depth-to-space, the exact and cheaper form of nearest enlargement followed by a 
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -21,6 +23,7 @@ class ContentEncoder(nn.Module):
         self.second = _Block(width)
 
     def forward(self, images: Tensor) -> Tensor:
+        """Content (N, width, S/4, S/4) of images in [0, 1]."""
         folded = functional.pixel_unshuffle(images - 0.5, 4)
         content: Tensor = self.second(self.first(functional.relu(self.enter(folded))))
         return content
@@ -35,7 +38,8 @@ class _Block(nn.Module):
         self.second = nn.Conv2d(width, width, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.second(functional.relu(self.first(x)))
+        added: Tensor = self.second(functional.relu(self.first(x)))
+        return x + added
 
 
 class _Modulated(nn.Module):
@@ -65,9 +69,10 @@ class ResidualDecoder(nn.Module):
         self.leave = nn.Conv2d(width // 2, 12, 3, padding=1)
         # Begin with hardly any change: the camera should explain what it can.
         nn.init.normal_(self.leave.weight, std=0.01)
-        nn.init.zeros_(self.leave.bias)
+        nn.init.zeros_(cast(Tensor, self.leave.bias))
 
     def forward(self, content: Tensor, style: Tensor, texture: Tensor) -> Tensor:
+        """Change (N, 3, S, S) from content, hidden style (N, style) and noise (N, 1, S/4, S/4)."""
         x = self.enter(torch.cat([content, texture], dim=1), style)
         x = content + self.body(x, style)
         x = self.fine(functional.pixel_shuffle(self.enlarge(x), 2), style)

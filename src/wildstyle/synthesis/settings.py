@@ -52,7 +52,7 @@ class FitSettings:
     weights: LossWeights = field(default_factory=LossWeights)
     seed: int = 0
     batch: int = 32
-    identity_share: float = 0.5
+    identity_share: float = 0.25
     identity_at_max: float = 0.65
     like_target: tuple[float, float] = (1.0, 3.0)
     learning_rate: float = 2e-3

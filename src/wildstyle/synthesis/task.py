@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from wildstyle.recognisers import Recogniser
 from wildstyle.synthesis.codes import magnitude_of
 from wildstyle.synthesis.discriminator import Discriminator
-from wildstyle.synthesis.distances import energy_distance
+from wildstyle.synthesis.distances import energy_distance, spread
 from wildstyle.synthesis.generator import Generator
 from wildstyle.synthesis.losses import (
     DirectionReader,
@@ -94,6 +94,7 @@ class SynthesisTask:
         self.judge = torch.optim.Adam(self.critic.parameters(), lr=settings.critic_rate, betas=(0.5, 0.99))
         self.accelerator: Accelerator | None = None
         self._anchors: dict[int, Tensor] = {}
+        self._spread: Tensor | None = None
 
     def attach(self, accelerator: Accelerator) -> None:
         """Move everything to the accelerator's device."""
@@ -132,7 +133,7 @@ class SynthesisTask:
         change = standard - self.scale.standard(style_statistics(batch.images, pair.mask))
         self.critic.requires_grad_(False)
         terms = {
-            "statistics": energy_distance(standard, weight, self.scale.target),
+            "statistics": energy_distance(standard, weight, self.scale.target) - self._floor(),
             "adversarial": fooling_loss(self.critic(pair.seen(made)), weight),
             "direction": direction_loss(self.reader(batch.images, made, change), batch.code),
             "identity": self._identity_miss(batch, made),
@@ -142,6 +143,12 @@ class SynthesisTask:
         self._update(self.maker, loss)
         self.critic.requires_grad_(True)
         return {name: term.detach() for name, term in terms.items()}
+
+    def _floor(self) -> Tensor:
+        """The target's own spread, which makes the energy distance about 0 where nothing is left to learn."""
+        if self._spread is None:
+            self._spread = spread(self.scale.target)
+        return self._spread
 
     def _identity_miss(self, batch: FitBatch, made: Tensor) -> Tensor:
         count = max(1, round(len(made) * self.settings.identity_share))

@@ -13,6 +13,7 @@ from torch.nn import functional
 # Of the 112 px template: eyes at rows 51, mouth at rows 92, face centre at column 56.
 _TOP, _LEFT, _SIDE = 38 / 112, 24 / 112, 64 / 112
 _BLACK = 10 / 255
+_CELL = 4
 
 
 def inner_face(images: Tensor, shift: tuple[int, int] = (0, 0)) -> Tensor:
@@ -25,17 +26,17 @@ def inner_face(images: Tensor, shift: tuple[int, int] = (0, 0)) -> Tensor:
 def picture_mask(images: Tensor) -> Tensor:
     """Where a picture is, apart from black outside it and a margin: 1 inside, 0 outside.
 
-    Large uniform black (9 x 9 px at 112) counts as outside, wherever it is.
+    Worked out on cells of 4 x 4 px. Black that fills 3 x 3 cells counts as outside, wherever it is; it is grown
+    by three cells, which covers its own rim and leaves a margin.
 
     Args:
-        images: (N, 3, S, S) in [0, 1], untouched faces.
+        images: (N, 3, S, S) in [0, 1], untouched faces, S a multiple of 4.
 
     Returns:
-        (N, 1, S, S) float32, without gradient.
+        (N, 1, S, S) of the images' dtype, without gradient.
     """
     with torch.no_grad():
-        reach = round(4 * images.shape[-1] / 112)
-        brightest = functional.max_pool2d(images.amax(1, keepdim=True), 2 * reach + 1, 1, reach)
-        outside = (brightest < _BLACK).to(images.dtype)
-        grown = 2 * reach + 2
-        return 1.0 - functional.max_pool2d(outside, 2 * grown + 1, 1, grown)
+        cells = functional.max_pool2d(images.amax(1, keepdim=True), _CELL)
+        outside = (functional.max_pool2d(cells, 3, 1, 1) < _BLACK).to(images.dtype)
+        inside = 1.0 - functional.max_pool2d(outside, 7, 1, 3)
+        return functional.interpolate(inside, scale_factor=_CELL, mode="nearest")

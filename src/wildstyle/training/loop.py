@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -23,6 +24,7 @@ from wildstyle.training.task import Task
 from wildstyle.training.vitals import Vitals
 
 Batch = TypeVar("Batch")
+_log = logging.getLogger(__name__)
 
 _REHEARSED = (3, 12)
 _REHEARSAL_SHARE = 0.04
@@ -100,8 +102,13 @@ class _Run(Generic[Batch]):
             *((name, value, mark.plan.get(name)) for name, value in wanted.items()),
         ]:
             if here != there:
+                differs = (
+                    "its settings, weights or data differ"
+                    if name == "identity"
+                    else (f"its {name} is {there!r}, not {here!r}")
+                )
                 raise SettingError(
-                    f"this folder holds another run: its {name} is {there!r}, not {here!r}",
+                    f"this folder holds another run: {differs}",
                     where=self.folder,
                     remedy="use a new folder, or the settings it was started with",
                 )
@@ -128,7 +135,8 @@ class _Run(Generic[Batch]):
                     continue
                 timed = step
                 spent = time.perf_counter() - begun
-                enough = agreed(self.accelerator, timed >= fewest and spent > _REHEARSAL_SHARE * budget)
+                enough = (timed >= fewest and spent > _REHEARSAL_SHARE * budget) or spent > budget / 4
+                enough = agreed(self.accelerator, enough)
                 if any_process(self.accelerator, stop.wanted):
                     raise KeyboardInterrupt
                 if enough:
@@ -137,7 +145,9 @@ class _Run(Generic[Batch]):
         self._load(before)
         self.images = 0
         left = budget - (time.perf_counter() - begun)
-        return agreed(self.accelerator, max(1, int(left / pace)))
+        steps = agreed(self.accelerator, max(1, int(left / pace)))
+        _log.info("%s: %d steps of %.3f s fit the %.0f s left", self.task.name, steps, pace, max(0.0, left))
+        return steps
 
     # -- stepping ----------------------------------------------------------------------------------------------
 

@@ -18,7 +18,8 @@ class LoopPlan:
     Attributes:
         steps: optimiser steps of the whole run, >= 1.
         budget_seconds: wall-clock seconds of the whole run. A few steps are rehearsed, timed and undone;
-            the step count that fits is then fixed and stored, so the schedule and a resume are exact.
+            the step count that fits is then fixed and stored, so the schedule and a resume are exact. A
+            continued run keeps its step count, whatever budget is given then.
         seed: seed of torch's generators inside a step, >= 0; each step gets its own from (seed, step, rank).
         checkpoint_every: steps between checkpoints, >= 1; there is always one at the end.
         keep: checkpoints that are kept, newest first, >= 1.
@@ -56,13 +57,11 @@ class LoopPlan:
             raise SettingError(f"precision {self.precision!r} is unknown", remedy="use fp32, bf16 or fp16")
 
     def fingerprint(self) -> dict[str, Any]:
-        """The fields that must agree for a folder's run to be continued, as plain JSON values."""
-        return {
-            "steps": self.steps,
-            "budget_seconds": self.budget_seconds,
-            "seed": self.seed,
-            "identity": self.identity,
-        }
+        """The fields that must agree for a folder's run to be continued, as plain JSON values.
+
+        A budget is not among them: the number of steps it became is stored and stays.
+        """
+        return {"steps": self.steps, "seed": self.seed, "identity": self.identity}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +92,7 @@ class LoopResult:
         seconds: wall-clock seconds, all resumed pieces together, rehearsal excluded.
         images_per_second: over the steps of this process; 0.0 if the run was already complete.
         resumed_from: steps that were already done at the start, 0 for a fresh run.
-        values: losses and diagnostics of the last step.
+        values: losses and diagnostics of the last step, as the first process sees them.
         device: the device used and why, one line.
     """
 

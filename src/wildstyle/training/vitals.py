@@ -60,5 +60,8 @@ def _stack(values: list[float | Tensor]) -> Tensor:
     """One vector on the device of the first tensor, so that reading it costs one transfer."""
     device = next((v.device for v in values if isinstance(v, Tensor)), torch.device("cpu"))
     kind = torch.float32 if device.type != "cpu" else torch.float64
-    scalars = [torch.as_tensor(v, device=device).detach().to(kind).reshape(()) for v in values]
+    scalars = [
+        v.detach().to(kind).reshape(()) if isinstance(v, Tensor) else torch.tensor(v, dtype=kind, device=device)
+        for v in values
+    ]
     return torch.stack(scalars) if scalars else torch.zeros(0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wildstyle.evaluation import Result
+from wildstyle.evaluation import Bootstrap, Result
 from wildstyle.recognisers import EmbeddingCache, Recogniser, load_recogniser
 from wildstyle.verbs.jobs import EvaluateJob
 from wildstyle.verbs.measuring import measure, open_labelled
@@ -29,6 +29,6 @@ def evaluate(
     results = {}
     for labelled in sets:
         outcome = measure(labelled, loaded, cache=cache, workers=job.workers, progress=progress)
-        results[labelled.spec.name] = outcome.result()
+        results[labelled.spec.name] = outcome.result(Bootstrap(seed=job.seed))
         labelled.close()
     return results

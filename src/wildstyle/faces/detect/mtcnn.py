@@ -64,7 +64,7 @@ class Mtcnn:
         picture = (_resized(image, scale).astype(np.float32) - 127.5) / 128
         boxes = self._propose(picture)
         boxes = self._refine(picture, boxes)
-        return [found.mapped(1 / scale) for found in self._finish(picture, boxes)]
+        return [found.unscaled(scale) for found in self._finish(picture, boxes)]
 
     def _propose(self, picture: Floats) -> Floats:
         """Square candidate boxes (N, 4) from the pyramid."""
@@ -108,7 +108,7 @@ class Mtcnn:
         # O-Net gives five x, then five y, as shares of the box.
         shares = np.stack([points[:, :5], points[:, 5:]], axis=2)
         corner, extent = boxes[:, None, :2], (boxes[:, None, 2:] - boxes[:, None, :2])
-        landmarks = corner + shares * extent
+        landmarks = corner + shares * extent - 0.5  # from edges to pixel centres
         final = _moved(boxes, offsets)
         kept = suppress(final, score, 0.7, of_smaller=True)
         return [Detection(final[i], landmarks[i], float(score[i])) for i in kept]

@@ -73,7 +73,7 @@ class Scrfd:
         outputs = self._session.run(None, {self._input: np.ascontiguousarray(feed.transpose(2, 0, 1)[None])})
         scores, boxes, points = _decode([o.reshape(-1, o.shape[-1]) for o in outputs], canvas.shape[1], self.score)
         kept = suppress(boxes, scores, 0.4)
-        return [Detection(boxes[i], points[i], float(scores[i])).mapped(1 / scale) for i in kept]
+        return [Detection(boxes[i], points[i], float(scores[i])).unscaled(scale) for i in kept]
 
 
 def letterbox(image: Pixels, longest: int) -> tuple[Pixels, float]:

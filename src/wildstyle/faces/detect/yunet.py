@@ -14,6 +14,8 @@ from wildstyle.errors import InputError
 from wildstyle.faces.detect.detection import Detection
 from wildstyle.faces.record import Pixels
 
+_SHORTEST = 160
+
 
 def recognises(outputs: dict[str, Any]) -> bool:
     """Whether these are YuNet's outputs: cls, obj, bbox and kps at strides 8, 16 and 32."""
@@ -28,7 +30,7 @@ class Yunet:
 
         Args:
             path: ONNX file.
-            longest: larger pictures are shrunk until their longer side has this many px.
+            longest: larger pictures are shrunk until their longer side has this many px; it has at least 160.
             score: detections below are dropped.
 
         Raises:
@@ -50,15 +52,17 @@ class Yunet:
     def detect(self, image: Pixels) -> list[Detection]:
         """Faces in ``image``, (H, W, 3) uint8 RGB, best score first."""
         height, width = image.shape[:2]
-        scale = min(1.0, self.longest / max(height, width))
+        longer = max(height, width)
+        scale = min(self.longest / longer, max(1.0, _SHORTEST / longer))
         fitted = (max(1, round(width * scale)), max(1, round(height * scale)))
         bgr = np.ascontiguousarray(image[:, :, ::-1])
-        if scale < 1:
-            bgr = np.asarray(cv2.resize(bgr, fitted, interpolation=cv2.INTER_AREA))
+        if scale != 1:
+            how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+            bgr = np.asarray(cv2.resize(bgr, fitted, interpolation=how))
         with self._lock:
             self._net.setInputSize(fitted)
             _, rows = self._net.detect(bgr)
-        found = [_detection(row).mapped(1 / scale) for row in ([] if rows is None else rows)]
+        found = [_detection(row).unscaled(scale) for row in ([] if rows is None else rows)]
         return sorted(found, key=lambda face: -face.score)
 
 

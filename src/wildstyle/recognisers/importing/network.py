@@ -69,9 +69,9 @@ class GraphNetwork(nn.Module):
                 self.loose[name] = nn.Parameter(tensor)
             else:
                 self.register_buffer(name, tensor)
-        self._plan = _plan(description)
-        self._input, self._output = description["input"], description["output"]
-        for key, kernel, _, _, settings, _ in self._plan:
+        self.plan = _plan(description)
+        self.ends = (description["input"], description["output"])
+        for key, kernel, _, _, settings, _ in self.plan:
             if kernel in MODULES:
                 self.layers[key] = MODULES[kernel](**settings)
         for alias, name in description["shared"].items():
@@ -80,9 +80,9 @@ class GraphNetwork(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """(N, 3, H, W) normalised to raw embeddings (N, D)."""
-        values: dict[str, Tensor] = {self._input: images}
-        for key, kernel, inputs, output, settings, spent in self._plan:
-            operands = [values[name] if name in values else self._constant(name) for name in inputs]
+        values: dict[str, Tensor] = {self.ends[0]: images}
+        for key, kernel, inputs, output, settings, spent in self.plan:
+            operands = [values[name] if name in values else self.constant(name) for name in inputs]
             if kernel in MODULES:
                 values[output] = self.layers[key](*operands)
             else:
@@ -90,9 +90,10 @@ class GraphNetwork(nn.Module):
             del operands
             for name in spent:
                 del values[name]
-        return values[self._output]
+        return values[self.ends[1]]
 
-    def _constant(self, name: str) -> Tensor:
+    def constant(self, name: str) -> Tensor:
+        """A tensor that steps take directly, trainable or not."""
         found: Tensor = self.loose[name] if name in self.loose else self._buffers[name]  # type: ignore[assignment]
         return found
 
