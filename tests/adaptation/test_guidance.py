@@ -7,13 +7,11 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from torch import Tensor, nn
 from toy_faces import AXES, SIZE, ToyGenerator, recogniser
 
 from wildstyle.adaptation import GuidanceSettings, Guided, Objective, StylePoint, StyleTwins, TwinRequest, guide
-from wildstyle.adaptation.guidance import shortened, untouched
+from wildstyle.adaptation.guidance import untouched
 from wildstyle.errors import SettingError
 
 N = 12
@@ -168,17 +166,6 @@ def test_twins_encode_once_and_decode_twice() -> None:
     assert (generator.encoded, generator.decoded) == (N, N)
     assert plain.diagnostics == {}
     assert not torch.equal(plain.images, twins.images)
-
-
-@settings(max_examples=30)
-@given(st.lists(st.floats(-50, 50, width=32), min_size=3, max_size=3), st.floats(0.125, 8, width=32))
-def test_shortening_keeps_direction(code: list[float], longest: float) -> None:
-    given_code = torch.tensor([code])
-    short = shortened(given_code, longest)
-    assert short.norm() <= longest * (1 + 1e-5)
-    torch.testing.assert_close(short * given_code.norm(), given_code * short.norm(), rtol=1e-4, atol=1e-4)
-    if given_code.norm() <= longest:
-        assert torch.equal(short, given_code)
 
 
 def test_flags_come_back_for_shared_modules() -> None:

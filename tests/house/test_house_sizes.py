@@ -14,7 +14,7 @@ import pytest
 from wildstyle import errors
 
 SOURCE = Path(__file__).parents[2] / "src" / "wildstyle"
-MODULE_LINES, FUNCTION_LINES, PARAMETERS = 400, 80, 6
+MODULE_LINES, FUNCTION_LINES, PARAMETERS = 400, 80, 7
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -21,11 +20,9 @@ from wildstyle.errors import LabelError
 from wildstyle.faces.labels import labels_of
 from wildstyle.faces.source import FaceSource
 from wildstyle.recognisers import Recogniser
+from wildstyle.synthesis import Generator
 from wildstyle.training import Draws, LoopPlan, LoopResult, Progress, processes, train
 from wildstyle.training.metrics import read_metrics
-
-if TYPE_CHECKING:
-    from wildstyle.synthesis import Generator
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,15 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from wildstyle.adaptation.settings import GuidanceSettings
-
-if TYPE_CHECKING:
-    from wildstyle.synthesis import Generator
+from wildstyle.synthesis import Generator, clip_magnitude, magnitude_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,13 +100,13 @@ def guide(
             codes = torch.clamp(
                 codes + stride * slope.sign(), start.codes - settings.radius, start.codes + settings.radius
             )
-            codes = shortened(codes, max_magnitude)
+            codes = clip_magnitude(codes, max_magnitude)
     return Guided(
         codes=codes,
         zero_signs=zero_signs,
         loss_before=loss_before,
-        magnitude_before=start.codes.norm(dim=1).mean(),
-        magnitude_after=codes.norm(dim=1).mean(),
+        magnitude_before=magnitude_of(start.codes).mean(),
+        magnitude_after=magnitude_of(codes).mean(),
     )
 
 
@@ -120,13 +117,6 @@ def _slope(generator: Generator, start: StylePoint, codes: Tensor, objective: Ob
         loss = objective.per_image(start.shown(generator, moving))
         (slope,) = torch.autograd.grad(loss.sum(), moving)
     return loss.detach(), slope
-
-
-def shortened(codes: Tensor, longest: float) -> Tensor:
-    """Codes (N, K) no longer than ``longest``, directions kept."""
-    lengths = codes.norm(dim=1, keepdim=True)
-    factor: Tensor = longest / lengths.clamp_min(longest)
-    return codes * factor
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -12,9 +12,7 @@ from torch import Tensor
 from wildstyle.adaptation.guidance import Objective, StylePoint, guide, untouched
 from wildstyle.adaptation.settings import GuidanceSettings
 from wildstyle.adaptation.weights import digest
-
-if TYPE_CHECKING:
-    from wildstyle.synthesis import Generator
+from wildstyle.synthesis import Generator
 
 
 class TwinRequest(NamedTuple):

@@ -37,7 +37,7 @@ from wildstyle.verbs.rereport import rereport
 
 
 def with_job(act: Callable[[AdaptJob], None]) -> Callable[..., None]:
-    """A command with the options of an adapt job that calls ``act`` with the job; so ``check`` takes what ``adapt`` does."""
+    """A command with the options of an adapt job that calls ``act`` with it; so ``check`` takes what ``adapt`` does."""
 
     def command(
         recogniser: RecogniserPath = None,

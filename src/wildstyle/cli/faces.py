@@ -11,6 +11,7 @@ from rich.markup import escape
 from wildstyle.cli.options import DetectorPath
 from wildstyle.cli.screen import Screen, console
 from wildstyle.verbs import faces as verbs
+from wildstyle.verbs.preparing import ingest_sentence
 
 faces_app = typer.Typer(help="Look at faces, align them, draw a contact sheet.", no_args_is_help=True)
 
@@ -21,9 +22,7 @@ _LISTED = 20
 
 
 @faces_app.command("inspect")
-def inspect_command(
-    path: FacesPath, workers: Annotated[int, typer.Option(help="Reading threads.")] = 2
-) -> None:
+def inspect_command(path: FacesPath, workers: Annotated[int, typer.Option(help="Reading threads.")] = 2) -> None:
     """Count people, media and sizes, and list every picture that can't be read."""
     with Screen() as screen:
         found = verbs.inspect(path, workers=workers, progress=screen)
@@ -51,8 +50,8 @@ def align_command(
     """Detect faces in raw pictures or a video and align them; what could not be used is listed with reasons."""
     with Screen() as screen:
         report = verbs.align_faces(path, out, detector=detector, progress=screen)
-    console.print(escape(report.sentence()), soft_wrap=True)
-    console.print(f"  {escape(str(report.manifest))}\n  {escape(str(report.rejected))}", soft_wrap=True)
+    console.print(escape(ingest_sentence(report)), soft_wrap=True)
+    console.print(f"  {escape(str(report.manifest))}\n  {escape(str(report.rejected_csv))}", soft_wrap=True)
     if not report.used:
         raise typer.Exit(1)
 

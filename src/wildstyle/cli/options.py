@@ -85,4 +85,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Path):
         return str(value)
     return [_plain(v) for v in value] if isinstance(value, list | tuple) else value
-

@@ -40,11 +40,11 @@ def template_points(size: int = 112, template: str = "arcface-112") -> NDArray[n
         raise SettingError(f"no landmark template {template!r}", remedy=f"choose one of {', '.join(sorted(TEMPLATES))}")
     if size < 16:
         raise SettingError(f"a crop of {size} px is too small", remedy="use at least 16, usually 112")
-    points = TEMPLATES[template]
+    points: NDArray[np.float32] = TEMPLATES[template]
     if size % 112 and size % 128 == 0:
         factor = size / 128
-        return (points * factor + np.array([8 * factor, 0])).astype(np.float32)
-    return (points * (size / 112)).astype(np.float32)
+        return np.asarray(points * factor + np.array([8 * factor, 0]), np.float32)
+    return np.asarray(points * (size / 112), np.float32)
 
 
 def similarity(landmarks: ArrayLike, template: ArrayLike) -> NDArray[np.float64]:
@@ -136,10 +136,7 @@ def plausible(landmarks: ArrayLike, box: ArrayLike, picture: tuple[int, int] | N
     return next((reason for reason in reasons if reason), None)
 
 
-_Frame = NDArray[np.float64]
-
-
-def _order(points: _Frame, frame: _Frame, picture: tuple[int, int] | None) -> str | None:
+def _order(points: NDArray[np.float64], frame: NDArray[np.float64], picture: tuple[int, int] | None) -> str | None:
     del frame, picture
     eyes, mouth = points[:2].mean(0), points[3:].mean(0)
     down = mouth - eyes
@@ -157,7 +154,7 @@ def _order(points: _Frame, frame: _Frame, picture: tuple[int, int] | None) -> st
     return None
 
 
-def _spread(points: _Frame, frame: _Frame, picture: tuple[int, int] | None) -> str | None:
+def _spread(points: NDArray[np.float64], frame: NDArray[np.float64], picture: tuple[int, int] | None) -> str | None:
     del picture
     diagonal = float(np.hypot(frame[2] - frame[0], frame[3] - frame[1]))
     eye_line = float(np.hypot(*(points[1] - points[0])))
@@ -170,7 +167,7 @@ def _spread(points: _Frame, frame: _Frame, picture: tuple[int, int] | None) -> s
     return None
 
 
-def _inside(points: _Frame, frame: _Frame, picture: tuple[int, int] | None) -> str | None:
+def _inside(points: NDArray[np.float64], frame: NDArray[np.float64], picture: tuple[int, int] | None) -> str | None:
     slack = 0.25 * (frame[2:] - frame[:2])
     if ((points < frame[:2] - slack) | (points > frame[2:] + slack)).any():
         return "landmarks outside the face box"

@@ -84,12 +84,10 @@ def read_header(data: bytes, *, where: str) -> Header:
     Raises:
         UnreadableFace: empty, of another format than JPEG, PNG, BMP, WebP, or without a size.
     """
-    if not data:
-        raise UnreadableFace("image is empty (0 bytes)", where=where, remedy=_AGAIN)
-    if len(data) > MAX_ENCODED_BYTES:
-        raise UnreadableFace(f"image takes {len(data)} bytes, more than {MAX_ENCODED_BYTES}", where=where)
+    if not 0 < len(data) <= MAX_ENCODED_BYTES:
+        raise _unfit(len(data), where)
     try:
-        header = _header(data)
+        header = _jpeg_header(data) if data[:2] == b"\xff\xd8" else _other_header(data)
     except (struct.error, IndexError) as error:
         raise UnreadableFace("image header is truncated", where=where, remedy=_AGAIN) from error
     except _TooManyScans as error:
@@ -105,9 +103,13 @@ def read_header(data: bytes, *, where: str) -> Header:
     return header
 
 
-def _header(data: bytes) -> Header | None:
-    if data[:2] == b"\xff\xd8":
-        return _jpeg_header(data)
+def _unfit(size: int, where: str) -> UnreadableFace:
+    if size == 0:
+        return UnreadableFace("image is empty (0 bytes)", where=where, remedy=_AGAIN)
+    return UnreadableFace(f"image takes {size} bytes, more than {MAX_ENCODED_BYTES}", where=where, remedy="remove it")
+
+
+def _other_header(data: bytes) -> Header | None:
     if data[:8] == b"\x89PNG\r\n\x1a\n":
         width, height = struct.unpack_from(">II", data, 16)
         return Header("PNG", width, height, data[12:16] == b"IHDR" and data.rfind(b"IEND") > 0)

@@ -13,67 +13,24 @@ import itertools
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from wildstyle.errors import InputError, Interrupted, SettingError
-from wildstyle.faces.align import align, plausible, similarity, template_points, transform
-from wildstyle.faces.decode import encode_jpeg
-from wildstyle.faces.detect.detection import Detection, Detector
-from wildstyle.faces.detect.search import find_faces
+from wildstyle.errors import InputError, Interrupted
+from wildstyle.faces.cutting import IngestOptions, examine
+from wildstyle.faces.detect.detection import Detector
 from wildstyle.faces.footage import Footage, Shot, open_footage
 from wildstyle.faces.manifest import write_manifest
 from wildstyle.faces.parts import Parts
-from wildstyle.faces.record import Pixels
 from wildstyle.faces.row import ManifestRow
 from wildstyle.faces.source import FaceSource
-from wildstyle.faces.video import FrameStep
 from wildstyle.runs.atomic import write_json, write_text
-
-UNREADABLE = "unreadable"
-NO_FACE = "no face"
-TOO_SMALL = "too small"
-IMPLAUSIBLE = "implausible landmarks"
-NOT_LARGEST = "not the largest face"
 
 _PART = 64
 _VERSION = 1
-
-
-@dataclass(frozen=True, kw_only=True)
-class IngestOptions:
-    """What is done with footage.
-
-    Attributes:
-        size: side of the aligned faces in px.
-        template: landmark template, a key of ``align.TEMPLATES``.
-        several: of several faces in one picture take the ``"largest"`` or ``"all"``.
-        smallest: faces whose box has a smaller side are too small, px of the original picture.
-        least_score: detections below it don't count; detectors have thresholds of their own.
-        quality: JPEG quality of the stored faces.
-        step: which frames of videos are taken.
-        failures: keep pictures without a usable face as manifest rows with an empty ``file``, so that
-            an evaluation counts them as misses. For footage whose people are known.
-    """
-
-    size: int = 112
-    template: str = "arcface-112"
-    several: Literal["largest", "all"] = "largest"
-    smallest: float = 12.0
-    least_score: float = 0.0
-    quality: int = 90
-    step: FrameStep = field(default_factory=FrameStep)
-    failures: bool = False
-
-    def __post_init__(self) -> None:
-        template_points(self.size, self.template)
-        if self.several not in ("largest", "all"):
-            raise SettingError(f"several={self.several!r}", remedy="choose 'largest' or 'all'")
-        if not 1 <= self.quality <= 100:
-            raise SettingError(f"quality={self.quality}", remedy="use 1 to 100, usually 90")
 
 
 @dataclass(frozen=True)
@@ -184,82 +141,6 @@ def _finished(out: Path, purpose: str) -> IngestReport | None:
     return report if report.faces_tar.exists() and report.manifest.exists() else None
 
 
-# --- one picture ---------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Cut:
-    """A stored face: archive member, its bytes, its manifest cells."""
-
-    file: str
-    data: bytes
-    cells: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class _Lost:
-    """A picture or a further face in it that is not used."""
-
-    id: str
-    kind: Literal["picture", "face"]
-    reason: str
-    detail: str
-
-
-def _examine(shot: Shot, detector: Detector, options: IngestOptions) -> tuple[list[_Cut], list[_Lost]]:
-    """Cut the faces of one shot; without any, one loss of kind picture says why."""
-    if shot.image is None:
-        return [], [_Lost(shot.id, "picture", UNREADABLE, shot.fault or "no pixels")]
-    found = find_faces(detector, shot.image, least_score=options.least_score)
-    if not found:
-        height, width = shot.image.shape[:2]
-        return [], [_Lost(shot.id, "picture", NO_FACE, f"{width}x{height} px")]
-    cuts: list[_Cut] = []
-    losses: list[_Lost] = []
-    for rank, face in enumerate(sorted(found, key=lambda f: -f.area)):
-        reason, detail = _objection(face, shot.image, options)
-        if reason is None and cuts and options.several == "largest":
-            reason, detail = NOT_LARGEST, f"{face.side:.0f} px"
-        if reason is None:
-            cuts.append(_cut(shot, shot.image, rank, face, options))
-        else:
-            losses.append(_Lost(f"{shot.id}#{rank}", "face", reason, detail))
-    if cuts:
-        return cuts, losses
-    return [], [_Lost(shot.id, "picture", losses[0].reason, losses[0].detail)]
-
-
-def _objection(face: Detection, image: Pixels, options: IngestOptions) -> tuple[str | None, str]:
-    if face.side < options.smallest:
-        return TOO_SMALL, f"{face.side:.0f} px, less than {options.smallest:g}"
-    doubt = plausible(face.landmarks, face.box, (image.shape[0], image.shape[1]))
-    return (IMPLAUSIBLE, doubt) if doubt else (None, "")
-
-
-def _cut(shot: Shot, image: Pixels, rank: int, face: Detection, options: IngestOptions) -> _Cut:
-    aligned = align(image, face.landmarks, options.size, options.template)
-    matrix = similarity(face.landmarks, template_points(options.size, options.template))
-    numbered = options.several == "all" or shot.frame is not None
-    file = f"{shot.stem}#{rank}.jpg" if numbered else f"{shot.stem}.jpg"
-    attributes = {"picture": shot.id, "box": " ".join(f"{v:.0f}" for v in face.box)}
-    if shot.frame is not None and shot.seconds is not None:
-        attributes |= {"frame": str(shot.frame), "seconds": f"{shot.seconds:.3f}"}
-    cells = {
-        "file": file,
-        "subject": shot.subject,
-        "media": shot.media,
-        "min_side": round(face.side, 1),
-        "eye_distance": round(face.eye_distance, 2),
-        "detector_score": round(face.score, 4),
-        "landmarks": [round(float(v), 2) for v in transform(face.landmarks, matrix).ravel()],
-        "attributes": attributes,
-    }
-    return _Cut(file, encode_jpeg(aligned, options.quality), cells)
-
-
-# --- all pictures --------------------------------------------------------------------------------
-
-
 def _work(
     footage: Footage,
     parts: Parts,
@@ -278,7 +159,7 @@ def _work(
         faces: list[dict[str, Any]] = []
         lost: list[dict[str, Any]] = []
         for shot in group:
-            cuts, losses = _examine(shot, detector, options)
+            cuts, losses = examine(shot, detector, options)
             members |= {cut.file: cut.data for cut in cuts}
             faces += [cut.cells for cut in cuts]
             lost += [{**asdict(loss), "subject": shot.subject, "media": shot.media} for loss in losses]
@@ -349,42 +230,3 @@ def _row(cells: dict[str, Any]) -> ManifestRow:
 def _failure(loss: dict[str, Any]) -> ManifestRow:
     attributes = {"picture": loss["id"], "failure": loss["reason"]}
     return ManifestRow(subject=loss["subject"], media=loss["media"], attributes=attributes)
-
-
-# --- is it aligned already? ----------------------------------------------------------------------
-
-
-def alignment_error(image: Pixels, detector: Detector, template: str = "arcface-112") -> float | None:
-    """How far the detected points lie from the template, mean distance in px of a 112 px crop.
-
-    Args:
-        image: (S, S, 3) uint8 RGB.
-        detector: any.
-        template: a key of ``align.TEMPLATES``.
-
-    Returns:
-        None where no face is found or the picture is not square.
-    """
-    side = image.shape[0]
-    if image.shape[1] != side or side < 16:
-        return None
-    found = find_faces(detector, image)
-    if not found:
-        return None
-    face = max(found, key=lambda f: f.area)
-    distances = np.hypot(*(face.landmarks - template_points(side, template)).T)
-    return float(distances.mean()) * 112 / side
-
-
-def looks_aligned(image: Pixels, detector: Detector, *, tolerance: float = 6.0) -> bool:
-    """Whether the picture is square and its detected points lie on the template.
-
-    One picture proves little, as profiles fit badly; ask for several and take the majority.
-
-    Args:
-        image: (H, W, 3) uint8 RGB.
-        detector: any.
-        tolerance: largest mean distance in px of a 112 px crop.
-    """
-    error = alignment_error(image, detector)
-    return error is not None and error <= tolerance

@@ -114,18 +114,16 @@ class RecordSource(FaceSource):
         found = beside.exists()
         index = read_index(beside, size) if found else scan_index(self._open(), size, where=self.location)
         # A copy that was cut off shows here, not after an hour.
-        last = int(np.argmax(index.offsets))
-        join_parts(self._raw(index, last), where=f"{self.location}:key {index.keys[last]}")
+        self._read(index, int(np.argmax(index.offsets)))
         return index
 
     def _images(self, index: RecordIndex) -> RecordIndex:
         if index.keys[0] != 0:
             return index
-        where = f"{self.location}:key 0"
-        header = read_payload(join_parts(self._raw(index, 0), where=where), where=where)
+        header = self._read(index, 0)
         if header.flag == 0 or header.data:
             return index
-        first_person = _key_range(header.labels, where)
+        first_person = _key_range(header.labels, f"{self.location}:key 0")
         wanted = np.arange(1, first_person, dtype=np.int64)
         places = index.at(wanted)
         if (places < 0).any():
@@ -151,8 +149,12 @@ class RecordSource(FaceSource):
         return os.pread(self._open(), min(int(index.rooms[place]), limit), int(index.offsets[place]))
 
     def _payload(self, place: int) -> Payload:
-        where, room = self._where(place), int(self._index.rooms[place])
-        data = self._raw(self._index, place)
+        return self._read(self._index, place)
+
+    def _read(self, index: RecordIndex, place: int) -> Payload:
+        """One short read suffices for nearly all records; longer ones are read again in full."""
+        where, room = f"{self.location}:key {index.keys[place]}", int(index.rooms[place])
+        data = self._raw(index, place)
         try:
             return read_payload(join_parts(data, where=where), where=where)
         except CorruptArchive:
@@ -160,7 +162,7 @@ class RecordSource(FaceSource):
                 raise
         if room > MAX_ENCODED_BYTES:
             raise UnreadableFace(f"record takes up to {room} bytes, more than {MAX_ENCODED_BYTES}", where=where)
-        return read_payload(join_parts(self._raw(self._index, place, room), where=where), where=where)
+        return read_payload(join_parts(self._raw(index, place, room), where=where), where=where)
 
     def _label(self, place: int) -> int:
         """From the first bytes alone, except where the head itself is cut into parts."""

@@ -21,6 +21,7 @@ from wildstyle.faces.record import Face
 from wildstyle.faces.source import FaceSource
 
 _RUN = 16
+_MEMORY = 2**28
 
 
 def stream(
@@ -32,7 +33,8 @@ def stream(
         source: where the faces are.
         indices: positions, repeats allowed, may be endless; all faces in order by default.
         workers: threads that read and decode; 0 does it in the calling thread.
-        read_ahead: how many faces may be decoded before they are asked for.
+        read_ahead: how many faces may be decoded before they are asked for; fewer where they are so
+            large that they would take more than 256 MiB.
 
     Raises:
         CorruptArchive: the container itself is damaged; the faces before it have been yielded.
@@ -73,20 +75,25 @@ def _read_run(source: FaceSource, run: list[int], stop: threading.Event) -> list
 def _prefetched(
     source: FaceSource, wanted: Iterator[int], workers: int, read_ahead: int
 ) -> Iterator[Face | UnreadableFace]:
-    length = max(1, min(_RUN, read_ahead // workers))
     waiting: deque[Future[list[Face | Exception]]] = deque()
     stop = threading.Event()
     pool = ThreadPoolExecutor(workers, thread_name_prefix="faces")
+    allowed, largest = workers, 0  # nothing is known of the sizes yet
     try:
         while True:
-            while len(waiting) < max(workers, read_ahead // length) and (run := list(islice(wanted, length))):
+            length = max(1, min(_RUN, allowed // workers // 2))
+            while len(waiting) < max(workers, allowed // length) and (run := list(islice(wanted, length))):
                 waiting.append(pool.submit(_read_run, source, run, stop))
             if not waiting:
                 return
             for face in waiting.popleft().result():
-                if isinstance(face, Exception) and not isinstance(face, UnreadableFace):
+                if isinstance(face, Face):
+                    largest = max(largest, face.image.nbytes)
+                elif not isinstance(face, UnreadableFace):
                     raise face
                 yield face
+            if largest:
+                allowed = max(workers, min(read_ahead, _MEMORY // largest))
     finally:
         # Also on Ctrl-C and when the caller stops early: nobody waits for more than one face.
         stop.set()

@@ -68,13 +68,14 @@ class TarSource(ListedSource):
         self._index()
 
     def encoded(self, index: int) -> bytes:
-        place = self._columns.place(index)
-        if place.size > MAX_ENCODED_BYTES:
+        columns = self._columns
+        size = columns.sizes[index]
+        if size > MAX_ENCODED_BYTES:
             raise UnreadableFace(
-                f"member takes {place.size} bytes, more than {MAX_ENCODED_BYTES}",
+                f"member takes {size} bytes, more than {MAX_ENCODED_BYTES}",
                 where=f"{self.location}:{self.listing.names[index]}",
             )
-        return self._bytes(place)
+        return self._bytes(columns.shards[index], columns.offsets[index], size)
 
     def record(self, index: int) -> FaceRecord:
         record, columns = self.listing.record(index, self.name), self._columns
@@ -94,7 +95,7 @@ class TarSource(ListedSource):
             return None
         if place.size > MAX_ENCODED_BYTES:
             raise InputError(f"member {name!r} takes {place.size} bytes", where=self.location)
-        return self._bytes(place)
+        return self._bytes(*place)
 
     def close(self) -> None:
         with self._lock:
@@ -107,15 +108,15 @@ class TarSource(ListedSource):
         if hasattr(self, "_files"):
             self.close()
 
-    def _bytes(self, place: Place) -> bytes:
-        file = self._files[place.shard]
+    def _bytes(self, shard: int, offset: int, size: int) -> bytes:
+        file = self._files[shard]
         if file is None:
-            file = self._open(place.shard)
-        data = os.pread(file, place.size, place.offset)
-        if len(data) < place.size:
+            file = self._open(shard)
+        data = os.pread(file, size, offset)
+        if len(data) < size:
             raise CorruptArchive(
-                f"{place.size} bytes at {place.offset} can't be read in full",
-                where=self.paths[place.shard],
+                f"{size} bytes at {offset} can't be read in full",
+                where=self.paths[shard],
                 remedy="was the file changed while it was read? Copy it again",
             )
         return data
@@ -149,7 +150,7 @@ class TarSource(ListedSource):
         note_place = Place(shard, note.offset, note.size) if note else Place(shard, 0, 0)
         row = self._row(note_place, where) if note else ManifestRow()
         if label is not None:
-            text = self._bytes(Place(shard, label.offset, min(label.size, 64)))
+            text = self._bytes(shard, label.offset, min(label.size, 64))
             row = replace(row, label=_class_index(text, where))
         columns.add(image, Place(shard, image.offset, image.size), note_place, row, self.name)
 
@@ -157,7 +158,7 @@ class TarSource(ListedSource):
         """The same file stored twice is one face; two files of one name can't be told apart later."""
         repeats = columns.names.repeats()
         for place, first in repeats:
-            if self._bytes(columns.place(place)) != self._bytes(columns.place(first)):
+            if self._bytes(*columns.place(place)) != self._bytes(*columns.place(first)):
                 raise CorruptArchive(
                     f"name {columns.names[place]!r} comes twice with different pictures",
                     where=self.location,
@@ -176,7 +177,7 @@ class TarSource(ListedSource):
         try:
             if place.size > _LARGEST_NOTE:
                 raise ValueError(f"it takes {place.size} bytes")
-            cells = json.loads(self._bytes(place))
+            cells = json.loads(self._bytes(*place))
             if not isinstance(cells, dict):
                 raise ValueError("it is no object")
         except (ValueError, RecursionError) as error:

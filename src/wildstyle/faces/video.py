@@ -111,10 +111,8 @@ def _library() -> ModuleType:
     try:
         import av
     except ImportError as error:
-        raise MissingExtra(
-            "reading videos needs PyAV", remedy="install it: pip install wildstyle[video]"
-        ) from error
-    return av  # type: ignore[no-any-return]
+        raise MissingExtra("reading videos needs PyAV", remedy="install it: pip install wildstyle[video]") from error
+    return av
 
 
 class _Reader:

@@ -47,7 +47,9 @@ class ExportReport:
     size: int
 
 
-def export_onnx(recogniser: Recogniser | nn.Module, path: str | Path, contract: RecogniserContract | None = None) -> ExportReport:
+def export_onnx(
+    recogniser: Recogniser | nn.Module, path: str | Path, contract: RecogniserContract | None = None
+) -> ExportReport:
     """Write an ONNX file with a free batch and the contract in its metadata, atomically.
 
     The input is called ``input``: (N, 3, H, W) float32, normalised by the contract. The output is called
@@ -113,7 +115,7 @@ def _traced(network: nn.Module, input_size: int) -> Any:
                 input_names=["input"],
                 output_names=["embedding"],
                 dynamic_shapes=({0: torch.export.Dim("n", min=1, max=65536)},),
-                opset_version=max(OPSET, 18),
+                opset_version=OPSET,
                 dynamo=True,
                 verbose=False,
             )

@@ -64,7 +64,9 @@ class ProbeReport:
     people: int
 
 
-def probe(network: nn.Module, source: FaceSource, *, input_size: int = 112, most: int = 300, seed: int = 0) -> ProbeReport:
+def probe(
+    network: nn.Module, source: FaceSource, *, input_size: int = 112, most: int = 300, seed: int = 0
+) -> ProbeReport:
     """Rank colour orders and scales for ``network`` by how well they separate labelled people.
 
     Args:
@@ -87,7 +89,9 @@ def probe(network: nn.Module, source: FaceSource, *, input_size: int = 112, most
     for order in ("RGB", "BGR"):
         for scale in SCALES:
             way = Preprocessing(order, scale)
-            recogniser = Recogniser(network, way.contract(model_id="probed", embedding_size=size, input_size=input_size))
+            recogniser = Recogniser(
+                network, way.contract(model_id="probed", embedding_size=size, input_size=input_size)
+            )
             vectors = _embed(recogniser, images)
             if np.isfinite(vectors).all():
                 trials.append((way, vectors @ vectors.T))
@@ -153,7 +157,8 @@ def _report(
     for i in order:
         low, high = np.quantile(figures[i, 1:, 0], [0.025, 0.975])
         gap = figures[best, :, 1] - figures[i, :, 1]
-        behind = (float(gap[0]), *(float(v) for v in np.quantile(gap[1:], [0.025, 0.975])))
+        least, most = np.quantile(gap[1:], [0.025, 0.975])
+        behind = (float(gap[0]), float(least), float(most))
         rows.append(ProbeRow(trials[i][0], figures[i, 0, 0], figures[i, 0, 1], float(low), float(high), behind))
     rivals = [row for row in rows[1:] if row.behind[1] <= 0]
     return ProbeReport(tuple(rows), not rivals, _statement(rows, rivals), len(labels), len(np.unique(labels)))

@@ -20,7 +20,8 @@ NORM_FLOOR = 1e-6
 
 def unit(raw: Tensor) -> Tensor:
     """Raw embeddings (N, D) divided by their length, (N, D); differentiable, finite for zero vectors."""
-    return raw / raw.norm(dim=1, keepdim=True).clamp_min(NORM_FLOOR)
+    length: Tensor = torch.linalg.vector_norm(raw, dim=1, keepdim=True)
+    return raw / length.clamp_min(NORM_FLOOR)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from wildstyle.recognisers.listing import Listed, Unwritable, listing
 
-OPSET = 17
+OPSET = 18
 
 Session = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
@@ -59,7 +59,7 @@ def onnx_bytes(network: nn.Module, input_size: int) -> bytes:
     writer.ranks[listed.input] = 4
     for layer in listed.layers:
         writer.layer(layer)
-    shape = ["n", 3, input_size, input_size]
+    shape: list[str | int | None] = ["n", 3, input_size, input_size]
     # The picture keeps a fixed name, whatever the network calls it.
     writer.nodes.insert(0, helper.make_node("Identity", ["input"], [listed.input + "/start"]))
     for node in writer.nodes[1:]:
@@ -89,7 +89,7 @@ class _Writer:
         from onnx import numpy_helper
 
         if isinstance(value, Tensor):
-            array = np.ascontiguousarray(value.detach().cpu().numpy())
+            array = np.array(value.detach().cpu().numpy(), order="C")
         else:
             array = np.array(value, dtype=np.float32 if isinstance(value, float) else np.int64)
         self.initialisers.append(numpy_helper.from_array(array, name))
@@ -167,11 +167,12 @@ def _layer_norm(w: _Writer, layer: Listed, module: nn.Module) -> None:
 def _linear(w: _Writer, layer: Listed, module: nn.Module) -> None:
     assert isinstance(module, nn.Linear)
     weight = w.tensor(layer.output + "/w", module.weight.T)
-    if module.bias is None:
+    bias = module.get_parameter("bias") if "bias" in dict(module.named_parameters()) else None
+    if bias is None:
         w.node("MatMul", [layer.inputs[0], weight], layer.output)
         return
     product = w.node("MatMul", [layer.inputs[0], weight], layer.output + "/product")
-    w.node("Add", [product, w.tensor(layer.output + "/b", module.bias)], layer.output)
+    w.node("Add", [product, w.tensor(layer.output + "/b", bias)], layer.output)
 
 
 def _per_channel(w: _Writer, layer: Listed, tensor: Tensor, name: str) -> str:
@@ -238,11 +239,8 @@ def _concat(w: _Writer, layer: Listed) -> None:
 def _reduce(w: _Writer, layer: Listed) -> None:
     how, keep = layer.settings["how"], int(layer.settings["keep"])
     axes = layer.settings["axes"] or list(range(w.ranks[layer.inputs[0]]))
-    if how == "sum":
-        w.node("ReduceSum", [layer.inputs[0], w.tensor(layer.output + "/axes", axes)], layer.output, keepdims=keep)
-        return
-    op = {"mean": "ReduceMean", "max": "ReduceMax", "min": "ReduceMin", "l2": "ReduceL2"}[how]
-    w.node(op, layer.inputs, layer.output, axes=axes, keepdims=keep)
+    op = {"mean": "ReduceMean", "sum": "ReduceSum", "max": "ReduceMax", "min": "ReduceMin", "l2": "ReduceL2"}[how]
+    w.node(op, [layer.inputs[0], w.tensor(layer.output + "/axes", axes)], layer.output, keepdims=keep)
 
 
 def _with(op: str, **names: str) -> Callable[[_Writer, Listed], None]:

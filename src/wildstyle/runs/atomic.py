@@ -36,7 +36,7 @@ def replacing(path: Path) -> Iterator[Path]:
         with open(temporary, "rb") as written:
             os.fsync(written.fileno())
         temporary.chmod(0o644)
-        os.replace(temporary, path)
+        temporary.replace(path)
     except OSError as error:
         if error.errno in _STORAGE_ERRNOS:
             raise storage_error(error, path) from error

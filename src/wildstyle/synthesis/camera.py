@@ -18,6 +18,9 @@ CAMERA_PARAMETERS = 2 + 1 + 2 + 9 + 3 + 3 + 2 + len(BLOCK_SIZES)
 
 # BT.601 luma and colour differences, full range.
 _TO_YCC = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
+# How far colour can move: contrast and saturation much, tints little, as cameras do.
+_COLOUR_REACH = ((0.7, 0.2, 0.2), (0.1, 0.7, 0.2), (0.1, 0.2, 0.7))
+_SHIFT_REACH = (0.4, 0.08, 0.08)
 _TO_RGB = ((1.0, 0.0, 1.402), (1.0, -0.344136, -0.714136), (1.0, 1.772, 0.0))
 
 
@@ -69,12 +72,16 @@ def strengths_of(raw: Tensor, gate: Tensor) -> CameraStrengths:
         blur=gate * 6.0 * torch.sigmoid(blur - 1.5),
         colour_blur=gate * 8.0 * torch.sigmoid(colour_blur - 1.5),
         tone=torch.tanh(gate) * torch.tanh(tone),
-        colour=gate.unsqueeze(2) * 0.7 * torch.tanh(colour).view(-1, 3, 3),
-        shift=gate * 0.4 * torch.tanh(shift),
-        noise=gate * 0.25 * torch.sigmoid(noise - 3.0),
-        noise_shape=torch.cat([torch.tanh(shape[:, :1]), 3.0 * torch.sigmoid(shape[:, 1:])], dim=1),
+        colour=gate.unsqueeze(2) * torch.tanh(colour).view(-1, 3, 3) * _reach(_COLOUR_REACH, raw),
+        shift=gate * torch.tanh(shift) * _reach(_SHIFT_REACH, raw),
+        noise=gate * 0.15 * torch.sigmoid(noise - 3.0),
+        noise_shape=torch.cat([torch.tanh(shape[:, :1]), 1.5 * torch.sigmoid(shape[:, 1:])], dim=1),
         block=gate * 2.0 * torch.sigmoid(block - 3.0),
     )
+
+
+def _reach(reach: tuple[object, ...], like: Tensor) -> Tensor:
+    return torch.tensor(reach, dtype=like.dtype, device=like.device)
 
 
 def photograph(ycc: Tensor, strengths: CameraStrengths, added: Tensor, chance: Chance) -> Tensor:

@@ -28,6 +28,7 @@ from wildstyle.synthesis.camera import (
 from wildstyle.synthesis.chance import draw_chance
 from wildstyle.synthesis.codes import magnitude_of
 from wildstyle.synthesis.residual import ContentEncoder, ResidualDecoder
+from wildstyle.synthesis.window import black_outside
 
 _HIDDEN = 128
 
@@ -145,6 +146,8 @@ class Generator(nn.Module):
         added = gate.view(-1, 1, 1, 1) * self.decoder(content, hidden, chance.texture)
         ycc = to_ycc(images)
         change = photograph(ycc, strengths_of(self.camera(hidden), gate), added, chance) - ycc
+        # Alignment adds the black outside a picture after the camera took it.
+        change = change * (1.0 - black_outside(images))
         return (images + change_to_rgb(change)).clamp(0.0, 1.0), added
 
     def forward(self, images: Tensor, code: Tensor, seed: Tensor, *, target: str | None = None) -> Tensor:
@@ -164,7 +167,9 @@ class Generator(nn.Module):
         hidden = self.trunk(torch.cat([style, level], dim=1))
         # Some faces lose their identity sooner than others; the same code may act harder on tougher ones.
         pooled = torch.cat([hidden, content.mean(dim=(2, 3))], dim=1)
-        return hidden, level * torch.exp(0.7 * torch.tanh(self.response(pooled)))
+        # Identity falls slowly at first and fast later; a steeper start evens that out.
+        rise = 3.0 * level / (1.0 + 2.0 * level)
+        return hidden, rise * torch.exp(0.7 * torch.tanh(self.response(pooled)))
 
     def _check_code(self, images: Tensor, code: Tensor, seed: Tensor) -> None:
         _check_images(images)

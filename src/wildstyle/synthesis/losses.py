@@ -23,6 +23,11 @@ def identity_distance(anchor: Tensor, embedding: Tensor) -> Tensor:
     return 1.0 - (anchor * embedding).sum(dim=1)
 
 
+def identity_miss(distance: Tensor, wanted: Tensor) -> Tensor:
+    """Mean of (distance - wanted)² / (wanted + 0.15); 0-d. The division keeps small magnitudes from being ignored."""
+    return ((distance - wanted).square() / (wanted + 0.15)).mean()
+
+
 def target_weight(magnitude: Tensor, like_target: tuple[float, float]) -> Tensor:
     """How much a picture of this magnitude should look like the target: 0 up to the first value, 1 from the second."""
     low, high = like_target

@@ -58,7 +58,7 @@ class _Modulated(nn.Module):
 
 
 class ResidualDecoder(nn.Module):
-    """Content and style to a bounded change (N, 3, S, S) of luma and colour differences, within (-0.5, 0.5)."""
+    """Content and style to a bounded change (N, 3, S, S) of luma and colour differences, within (-0.25, 0.25)."""
 
     def __init__(self, width: int, style: int) -> None:
         super().__init__()
@@ -76,4 +76,4 @@ class ResidualDecoder(nn.Module):
         x = self.enter(torch.cat([content, texture], dim=1), style)
         x = content + self.body(x, style)
         x = self.fine(functional.pixel_shuffle(self.enlarge(x), 2), style)
-        return 0.5 * torch.tanh(functional.pixel_shuffle(self.leave(x), 2))
+        return 0.25 * torch.tanh(functional.pixel_shuffle(self.leave(x), 2))

@@ -16,16 +16,16 @@ class LossWeights:
     Attributes:
         statistics: energy distance of style statistics to the target's.
         adversarial: hinge loss against the discriminator.
-        identity: squared deviation from the wanted identity distance.
+        identity: squared deviation from the wanted identity distance, relative to it.
         direction: how badly the direction of the code can be read off the picture.
         residual: mean size of the learned change, so that the camera explains what it can.
     """
 
     statistics: float = 1.0
-    adversarial: float = 0.1
-    identity: float = 12.0
-    direction: float = 0.4
-    residual: float = 1.0
+    adversarial: float = 0.3
+    identity: float = 6.0
+    direction: float = 0.15
+    residual: float = 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +56,7 @@ class FitSettings:
     identity_at_max: float = 0.65
     like_target: tuple[float, float] = (1.0, 3.0)
     learning_rate: float = 2e-3
-    critic_rate: float = 4e-4
+    critic_rate: float = 1e-3
     average: float = 0.99
     most_faces: int = 6000
     fewest_faces: int = 50

@@ -21,6 +21,7 @@ from wildstyle.synthesis.losses import (
     direction_loss,
     fooling_loss,
     identity_distance,
+    identity_miss,
     identity_target,
     target_weight,
 )
@@ -154,7 +155,7 @@ class SynthesisTask:
         count = max(1, round(len(made) * self.settings.identity_share))
         wanted = identity_target(magnitude_of(batch.code[:count]), self.settings.identity_at_max, self.max_magnitude)
         distance = identity_distance(self._anchor(batch, count), self.identity.embed(made[:count]))
-        return (distance - wanted).square().mean()
+        return identity_miss(distance, wanted)
 
     def _anchor(self, batch: FitBatch, count: int) -> Tensor:
         """Embeddings of the first ``count`` source faces, each computed once."""

@@ -23,11 +23,10 @@ def inner_face(images: Tensor, shift: tuple[int, int] = (0, 0)) -> Tensor:
     return images[:, :, top : top + side, left : left + side]
 
 
-def picture_mask(images: Tensor) -> Tensor:
-    """Where a picture is, apart from black outside it and a margin: 1 inside, 0 outside.
+def black_outside(images: Tensor) -> Tensor:
+    """Where there is nothing but black: 1 there, 0 in the picture.
 
-    Worked out on cells of 4 x 4 px. Black that fills 3 x 3 cells counts as outside, wherever it is; it is grown
-    by three cells, which covers its own rim and leaves a margin.
+    Worked out on cells of 4 x 4 px; black that fills 3 x 3 cells counts, wherever it is.
 
     Args:
         images: (N, 3, S, S) in [0, 1], untouched faces, S a multiple of 4.
@@ -35,8 +34,32 @@ def picture_mask(images: Tensor) -> Tensor:
     Returns:
         (N, 1, S, S) of the images' dtype, without gradient.
     """
-    with torch.no_grad():
-        cells = functional.max_pool2d(images.amax(1, keepdim=True), _CELL)
-        outside = (functional.max_pool2d(cells, 3, 1, 1) < _BLACK).to(images.dtype)
-        inside = 1.0 - functional.max_pool2d(outside, 7, 1, 3)
-        return functional.interpolate(inside, scale_factor=_CELL, mode="nearest")
+    return _enlarged(_grown(_black_cells(images), 1))
+
+
+def picture_mask(images: Tensor) -> Tensor:
+    """Where a picture is, apart from black outside it and a margin: 1 inside, 0 outside.
+
+    Args:
+        images: as for ``black_outside``.
+
+    Returns:
+        (N, 1, S, S) of the images' dtype, without gradient.
+    """
+    # One cell covers the black itself, two more are the margin.
+    return 1.0 - _enlarged(_grown(_black_cells(images), 3))
+
+
+@torch.no_grad()
+def _black_cells(images: Tensor) -> Tensor:
+    """Cells that are black together with all their neighbours."""
+    cells = functional.max_pool2d(images.amax(1, keepdim=True), _CELL)
+    return (functional.max_pool2d(cells, 3, 1, 1) < _BLACK).to(images.dtype)
+
+
+def _grown(cells: Tensor, reach: int) -> Tensor:
+    return functional.max_pool2d(cells, 2 * reach + 1, 1, reach)
+
+
+def _enlarged(cells: Tensor) -> Tensor:
+    return functional.interpolate(cells, scale_factor=_CELL, mode="nearest")

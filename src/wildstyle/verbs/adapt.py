@@ -18,7 +18,8 @@ from wildstyle.adaptation import adapt_recogniser
 from wildstyle.errors import InputError, SettingError
 from wildstyle.evaluation import Outcome, compare
 from wildstyle.faces import FaceSource
-from wildstyle.recognisers import EmbeddingCache, Recogniser, export_onnx, load_recogniser, save_recogniser
+from wildstyle.recognisers import EmbeddingCache, Recogniser, load_recogniser, save_recogniser
+from wildstyle.recognisers.export import export_onnx
 from wildstyle.report import (
     AdaptedRecogniser,
     EvaluatedSet,
@@ -39,11 +40,12 @@ from wildstyle.training import Progress as StepProgress
 from wildstyle.verbs.budgets import EXPORT_SECONDS, FIT_SHARE, MARGIN, images_per_second, stage_budget
 from wildstyle.verbs.check import CheckReport, check
 from wildstyle.verbs.configuration import resolved
-from wildstyle.verbs.jobs import AdaptJob
+from wildstyle.verbs.jobs import MAY_DIFFER, AdaptJob
 from wildstyle.verbs.measuring import LabelledSet, measure, open_labelled
 from wildstyle.verbs.places import cache_folder
 from wildstyle.verbs.preparing import Prepared, prepare
 from wildstyle.verbs.progress import Progress, Silent
+from wildstyle.verbs.recogniser_of import recogniser_of
 from wildstyle.verbs.recording import (
     adaptation_diagnostics,
     adapted_record,
@@ -54,8 +56,6 @@ from wildstyle.verbs.recording import (
 )
 
 GENERATOR = "work/fit/generator.safetensors"
-
-_MAY_DIFFER = ("workers", "out", "include_faces", "tensorboard")
 
 
 @dataclass(frozen=True)
@@ -139,9 +139,9 @@ class _Run:
         """Open everything before anything is written."""
         if not job.target:
             raise SettingError("no footage was given", remedy="name a folder, tar or video with --target")
-        untouched = load_recogniser(job.recogniser, contract=job.contract)
+        untouched = recogniser_of(job.recogniser, job.contract, job.source, progress)
         labelled = tuple(open_labelled(spec) for spec in job.evaluate)
-        folder = RunFolder.create(job.out, resolved(job), command="adapt", may_differ=_MAY_DIFFER)
+        folder = RunFolder.create(job.out, resolved(job), command="adapt", may_differ=MAY_DIFFER)
         inputs: dict[str, Any] = {
             "recogniser": job.recogniser,
             "source": job.source,
@@ -243,8 +243,9 @@ class _Run:
         if self.folder.stage_done("export", inputs):
             return
         self.progress.stage("export", ONNX)
-        parity = export_onnx(adapted, adapted.contract, self.folder.file(ONNX))
-        self._finish("export", inputs, f"ONNX differs from the weights by at most {parity:.1e}", started, (ONNX,))
+        written = export_onnx(adapted, self.folder.file(ONNX))
+        summary = f"{written.size / 1e6:.1f} MB, at most {written.difference:.1e} off the weights in unit embeddings"
+        self._finish("export", inputs, summary, started, (ONNX,))
 
     def judge(self, before: tuple[Outcome, ...], after: tuple[Outcome, ...]) -> tuple[EvaluatedSet, ...]:
         """Compare before and after under the same drawn people."""
@@ -294,7 +295,9 @@ class _Run:
 
 def _steps_to(progress: Progress) -> Callable[[StepProgress], None]:
     def hear(step: StepProgress) -> None:
-        left = f"{step.seconds_left / 60:.1f} min left" if step.seconds_left >= 90 else f"{step.seconds_left:.0f} s left"
+        left = (
+            f"{step.seconds_left / 60:.1f} min left" if step.seconds_left >= 90 else f"{step.seconds_left:.0f} s left"
+        )
         progress.step(step.step, step.total, f"{step.images_per_second:.0f} images/s, {left}")
 
     return hear

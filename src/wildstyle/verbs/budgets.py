@@ -7,6 +7,7 @@ a resumed stage goes on with the same schedule.
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from wildstyle.errors import InputError
-from wildstyle.recognisers import Recogniser, embed_source
+from wildstyle.recognisers import Recogniser
+from wildstyle.recognisers.engine import embedder
 from wildstyle.runs.atomic import write_json
 
 FIT_SHARE = 0.55
@@ -59,27 +61,27 @@ class Estimate:
     def shortage(self) -> str:
         """One clause for a budget that is too small."""
         needed = self.budget - self.learning + FEWEST_SECONDS / min(FIT_SHARE, 1 - FIT_SHARE)
-        return f"the budget is {self.budget:.0f} s, measuring and preparing leave {max(0.0, self.learning):.0f} s to learn; at least {needed:.0f} s are needed"
+        return (
+            f"the budget is {self.budget:.0f} s, measuring and preparing leave {max(0.0, self.learning):.0f} s"
+            f" to learn; at least {needed:.0f} s are needed"
+        )
 
 
 def images_per_second(recogniser: Recogniser, *, images: int = 64) -> float:
     """Embedding speed on this machine, measured on noise; a second or so."""
-    from wildstyle.recognisers.embedding import embed_images
-
     size = recogniser.contract.input_size
     noise = np.random.default_rng(0).random((images, 3, size, size), np.float32)
-    embed_images(recogniser, noise[:8])
-    started = time.perf_counter()
-    embed_images(recogniser, noise)
-    return images / (time.perf_counter() - started)
+    with embedder(recogniser) as (embed, _):
+        embed(noise[:8])
+        started = time.perf_counter()
+        embed(noise)
+        return images / (time.perf_counter() - started)
 
 
 def stage_budget(folder: Path, seconds: float) -> float:
     """The budget of a stage: what was written when it began, else ``seconds``, written now."""
     path = folder / "budget.json"
     if path.is_file():
-        import json
-
         try:
             return float(json.loads(path.read_text())["seconds"])
         except (ValueError, KeyError, TypeError) as error:

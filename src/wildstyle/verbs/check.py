@@ -12,16 +12,18 @@ from typing import Literal, TypeVar
 from wildstyle.errors import LabelError, UnreadableFace, WildstyleError
 from wildstyle.faces import FaceSource, face_hash, open_faces, require_people, shared_subjects
 from wildstyle.faces.detect import open_detector
-from wildstyle.faces.video import frame_count, is_video
-from wildstyle.recognisers import Recogniser, load_recogniser
-from wildstyle.recognisers.probe import doubt_preprocessing
+from wildstyle.faces.footage import open_footage
+from wildstyle.faces.video import is_video
+from wildstyle.recognisers import Recogniser
+from wildstyle.recognisers.probing import probe
 from wildstyle.runs import RunFolder
 from wildstyle.verbs.budgets import MARGIN, Estimate, images_per_second
 from wildstyle.verbs.configuration import resolved
-from wildstyle.verbs.jobs import AdaptJob
+from wildstyle.verbs.jobs import MAY_DIFFER, AdaptJob
 from wildstyle.verbs.measuring import LabelledSet, check_size, open_labelled, spread
 from wildstyle.verbs.preparing import state_of
 from wildstyle.verbs.progress import Progress, Silent
+from wildstyle.verbs.recogniser_of import recogniser_of
 
 Severity = Literal["fault", "warning", "fine"]
 Opened = TypeVar("Opened")
@@ -30,6 +32,9 @@ _DECODED = 64
 _SHARED_NAMED = 3
 _RUN_BYTES = 400e6
 """Checkpoints, caches, weights and report of a run on a small recogniser, with room."""
+
+_FRAMES_OF_A_VIDEO = 500
+"""Where the file does not say how many frames it has."""
 
 _SECONDS_PER_PICTURE = 0.25
 """Detection and alignment of a raw picture by the embedded detector on a slow core."""
@@ -114,7 +119,7 @@ class _Inquiry:
     # -- opening -----------------------------------------------------------------------------------------------
 
     def _open_recogniser(self) -> Recogniser:
-        loaded = load_recogniser(self.job.recogniser, contract=self.job.contract)
+        loaded = recogniser_of(self.job.recogniser, self.job.contract, self.job.source)
         contract = loaded.contract
         self._say(
             "recogniser",
@@ -135,9 +140,9 @@ class _Inquiry:
     def _open_target(self, path: Path) -> None:
         what = f"target {path.name}"
         if is_video(path):
-            frames = frame_count(path)
-            self.raw_pictures += frames
-            self._say(what, "fine", f"a video of about {frames:,} frames; faces will be detected and aligned.")
+            shots = open_footage(path, self.job.detection.step).count() or _FRAMES_OF_A_VIDEO
+            self.raw_pictures += shots
+            self._say(what, "fine", f"a video of about {shots:,} frames; faces will be detected and aligned.")
             return
         target = self.closing.enter_context(open_faces(path))
         self.targets.append(target)
@@ -250,11 +255,21 @@ class _Inquiry:
     def _preprocessing(self) -> None:
         if self.recogniser is None or self.source is None or state_of(self.job.source, self._size()) == "raw":
             return
-        doubt = doubt_preprocessing(self.recogniser, self.source)
-        if doubt is not None:
-            self._say("preprocessing", "fault", doubt)
+        found = probe(self.recogniser.network, self.source, input_size=self._size())
+        stated = self.recogniser.contract.preprocessing()
+        ways = [(row, row.preprocessing.contract(model_id="probed", embedding_size=1)) for row in found.rows]
+        ours = next((row for row, way in ways if _same_input(way.preprocessing(), stated)), None)
+        if ours is None:
+            self._say("preprocessing", "warning", f"an unusual value range, not compared. {found.statement}")
+        elif ours.behind[1] > 0:
+            self._say(
+                "preprocessing",
+                "fault",
+                f"stated is {ours.preprocessing}, but {found.rows[0].preprocessing} tells the source's people apart"
+                f" better (d' higher by {ours.behind[0]:.2f}). State --contract {found.rows[0].preprocessing}.",
+            )
         else:
-            self._say("preprocessing", "fine", "the stated colour order and value range fit the source's people best.")
+            self._say("preprocessing", "fine", f"{ours.preprocessing}, as stated, is not beaten by any other way.")
 
     def _size(self) -> int:
         return 112 if self.recogniser is None else self.recogniser.contract.input_size
@@ -264,7 +279,7 @@ class _Inquiry:
     def _run_folder(self) -> None:
         folder = RunFolder(self.job.out)
         if folder.is_run():
-            RunFolder.refuse_other(self.job.out, resolved(self.job))
+            RunFolder.create(self.job.out, resolved(self.job), may_differ=MAY_DIFFER)
             self._say("run folder", "fine", f"{self.job.out} holds this very run; it will be continued.")
         elif self.job.out.exists() and (not self.job.out.is_dir() or any(self.job.out.iterdir())):
             self._say("run folder", "fault", f"{self.job.out} holds something else. Name a new folder with --out.")
@@ -311,3 +326,12 @@ class _Inquiry:
 
     def _say(self, what: str, severity: Severity, outcome: str) -> None:
         self.report.findings.append(Finding(what, severity, outcome))
+
+
+def _same_input(one: dict[str, object], other: dict[str, object]) -> bool:
+    keys = ("channel_order", "mean", "std")
+    return all(_rounded(one[key]) == _rounded(other[key]) for key in keys)
+
+
+def _rounded(value: object) -> object:
+    return tuple(round(float(v), 4) for v in value) if isinstance(value, list | tuple) else value

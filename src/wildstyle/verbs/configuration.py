@@ -45,7 +45,7 @@ def overlay(base: Settings, values: Mapping[str, Any], *, where: str) -> Setting
         SettingError: lists every unknown key (with the nearest known one) and every value of the wrong kind.
     """
     faults: list[str] = []
-    result = _overlay(base, values, "", faults)
+    result: Settings = _overlay(base, values, "", faults)
     if faults:
         raise SettingError("; ".join(faults), where=where, remedy="correct the keys named")
     return result

@@ -71,9 +71,9 @@ def demo(
         source=clean.faces,
         target=(footage.faces,),
         out=out / "run",
-        evaluate=tuple(
-            EvaluationSpec(name=name, path=held_back.manifests[kind], faces=held_back.faces, role=role)
-            for name, kind, role in (("bad camera", "camera", "target"), ("clean faces", "clean", "guard"))
+        evaluate=(
+            EvaluationSpec(name="bad camera", path=held_back.manifests["camera"], faces=held_back.faces, role="target"),
+            EvaluationSpec(name="clean faces", path=held_back.manifests["clean"], faces=held_back.faces, role="guard"),
         ),
         budget_seconds=size.budget_seconds,
         seed=seed,

@@ -11,7 +11,7 @@ from wildstyle.faces import Face, FaceSource, open_faces, stream
 from wildstyle.faces.contact_sheet import contact_sheet
 from wildstyle.faces.decode import encode_jpeg, encode_png
 from wildstyle.faces.detect import open_detector
-from wildstyle.faces.ingest import IngestReport, IngestSettings, ingest
+from wildstyle.faces.ingest import IngestOptions, IngestReport, ingest
 from wildstyle.runs.atomic import write_bytes
 from wildstyle.verbs.measuring import spread
 from wildstyle.verbs.progress import Progress, Silent
@@ -77,7 +77,7 @@ def align_faces(
     out: Path,
     *,
     detector: Path | None = None,
-    settings: IngestSettings | None = None,
+    settings: IngestOptions | None = None,
     progress: Progress | None = None,
 ) -> IngestReport:
     """Detect and align every face of a folder, tar or video into ``out``.
@@ -88,7 +88,7 @@ def align_faces(
     progress = progress or Silent()
     found = open_detector(detector)
     progress.stage("detect and align", f"{path} with {found.name}")
-    return ingest(path, out, found, settings or IngestSettings(), on_item=progress.step)
+    return ingest(path, out, found, settings or IngestOptions(), on_progress=progress.step)
 
 
 def sheet(path: Path, out: Path, *, count: int = 60, columns: int = 10) -> int:
@@ -104,7 +104,7 @@ def sheet(path: Path, out: Path, *, count: int = 60, columns: int = 10) -> int:
         faces = _readable(source, count)
         if not faces:
             raise InputError("no picture can be read", where=path, remedy="see `wildstyle faces inspect`")
-        drawn = contact_sheet(faces, columns=columns, caption=f"{source.name}: {len(faces)} of {len(source):,}")
+        drawn = contact_sheet(faces, columns, lambda face: face.record.subject or face.record.id)
     write_bytes(out, encoders[out.suffix.lower()](drawn))
     return len(faces)
 

@@ -8,10 +8,13 @@ from typing import Literal
 
 from wildstyle.adaptation import AdaptSettings
 from wildstyle.errors import SettingError
-from wildstyle.faces.ingest import IngestSettings
+from wildstyle.faces.ingest import IngestOptions
 from wildstyle.synthesis import FitSettings
 
 EvaluationRole = Literal["target", "guard"]
+
+MAY_DIFFER = ("workers", "out", "include_faces", "tensorboard")
+"""Settings of an adapt job on which no result depends: a run may be continued with others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +123,6 @@ class AdaptJob:
     workers: int = 2
     include_faces: bool = False
     tensorboard: bool = False
-    detection: IngestSettings = field(default_factory=IngestSettings)
+    detection: IngestOptions = field(default_factory=IngestOptions)
     synthesis: FitSettings = field(default_factory=FitSettings)
     adaptation: AdaptSettings = field(default_factory=AdaptSettings)

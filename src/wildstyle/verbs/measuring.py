@@ -102,9 +102,7 @@ def measure(
     if labelled.distractors is not None:
         found, good = _embed(labelled.distractors, recogniser, cache, workers)
         distractors = found[good]
-    return evaluate_identification(
-        vectors, ok, labelled.rows or (), data=labelled.spec.name, distractors=distractors
-    )
+    return evaluate_identification(vectors, ok, labelled.rows or (), data=labelled.spec.name, distractors=distractors)
 
 
 def check_size(faces: FaceSource, recogniser: Recogniser, *, sample: int = 16) -> None:

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from wildstyle.errors import InputError
-from wildstyle.faces import FaceSource, open_faces
+from wildstyle.faces import FaceSource, ManifestSource, open_faces, read_manifest
 from wildstyle.faces.detect import open_detector
-from wildstyle.faces.ingest import IngestReport, IngestSettings, ingest
+from wildstyle.faces.ingest import IngestOptions, IngestReport, ingest
 from wildstyle.faces.joined import Joined
 from wildstyle.faces.video import is_video
 from wildstyle.recognisers import Recogniser
@@ -61,7 +60,7 @@ def prepare(
     *,
     name: str,
     detector: Path | None = None,
-    settings: IngestSettings | None = None,
+    settings: IngestOptions | None = None,
     progress: Progress | None = None,
 ) -> Prepared:
     """Open aligned faces, and detect and align whatever is raw into ``folder``.
@@ -81,16 +80,21 @@ def prepare(
             path,
             folder / _folder_name(path, paths),
             open_detector(detector),
-            settings or IngestSettings(),
-            on_item=progress.step,
+            settings or IngestOptions(),
+            on_progress=progress.step,
         )
         reports.append(report)
-        progress.note(report.sentence())
-        if report.used:
-            parts.append(open_faces(report.manifest))
-    if not parts:
-        raise InputError("no face was found", where=", ".join(map(str, paths)), remedy="see rejected.csv for reasons")
+        progress.note(ingest_sentence(report))
+        parts.append(ManifestSource(read_manifest(report.manifest), open_faces(report.faces_tar), name=path.stem))
     return Prepared(parts[0] if len(parts) == 1 else Joined(parts, name=name), tuple(reports))
+
+
+def ingest_sentence(report: IngestReport) -> str:
+    """What became of raw pictures, in one sentence."""
+    lost = ", ".join(f"{count:,} {reason}" for reason, count in report.rejected.items() if count)
+    return f"{report.used:,} of {report.seen:,} pictures gave {report.faces:,} faces" + (
+        f"; left out: {lost}" if lost else ""
+    )
 
 
 def _folder_name(path: Path, paths: Sequence[Path]) -> str:

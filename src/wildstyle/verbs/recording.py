@@ -9,7 +9,7 @@ import torch
 
 from wildstyle import adaptation
 from wildstyle.errors import UnreadableFace
-from wildstyle.faces import FaceSource, encode_jpeg, working_batch
+from wildstyle.faces import FaceSource, encode_jpeg, read_manifest, working_batch
 from wildstyle.faces.ingest import IngestReport
 from wildstyle.recognisers import Recogniser
 from wildstyle.recognisers.contract_text import to_metadata
@@ -34,13 +34,15 @@ def store_check(folder: RunFolder, report: CheckReport) -> None:
 
 def ingested_record(name: str, report: IngestReport, folder: Path) -> Ingested:
     """What became of raw pictures."""
-    counts, _ = np.histogram(report.eye_distances, _EYE_EDGES)
+    rows = read_manifest(report.manifest).rows
+    counts, _ = np.histogram([row.eye_distance for row in rows if row.eye_distance is not None], _EYE_EDGES)
     return Ingested(
         name=name,
         read=report.seen,
         kept=report.used,
-        rejected=dict(report.reasons),
-        listing=report.rejected.resolve().relative_to(folder.resolve()).as_posix(),
+        rejected=dict(report.rejected),
+        listing=report.rejected_csv.resolve().relative_to(folder.resolve()).as_posix(),
+        media=len({row.media for row in rows if row.media is not None}) or None,
         eye_distances={"edges": [float(e) for e in _EYE_EDGES], "counts": [int(c) for c in counts]},
     )
 

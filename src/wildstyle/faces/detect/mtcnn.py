@@ -10,13 +10,13 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from wildstyle.faces.detect.detection import Detection, suppress
 from wildstyle.faces.detect.mtcnn_networks import SHA256, VERSION, build_graph, read_weights
 from wildstyle.faces.detect.onnx_session import Session, open_session
+from wildstyle.faces.detect.scaling import resized, scaled
 from wildstyle.faces.record import Pixels
 
 Floats = NDArray[np.float32]
@@ -61,7 +61,7 @@ class Mtcnn:
         """Faces in ``image``, (H, W, 3) uint8 RGB, best score first."""
         longer = max(image.shape[:2])
         scale = min(self.settings.longest / longer, max(1.0, self.settings.shortest / longer))
-        picture = (_resized(image, scale).astype(np.float32) - 127.5) / 128
+        picture = (scaled(image, scale).astype(np.float32) - np.float32(127.5)) / np.float32(128)
         boxes = self._propose(picture)
         boxes = self._refine(picture, boxes)
         return [found.unscaled(scale) for found in self._finish(picture, boxes)]
@@ -70,7 +70,7 @@ class Mtcnn:
         """Square candidate boxes (N, 4) from the pyramid."""
         boxes, scores = [np.zeros((0, 4), np.float32)], [np.zeros(0, np.float32)]
         for scale in self._pyramid(picture.shape[:2]):
-            level = _resized(picture, scale)
+            level = scaled(picture, scale)
             offsets, face = self._nets["pnet"].run(["box", "face"], {"image": _nchw(level[None])})
             found, score = _cells(offsets[0], face[0, 1], self.settings.scores[0])
             kept = suppress(found, score, 0.5)
@@ -114,16 +114,7 @@ class Mtcnn:
         return [Detection(final[i], landmarks[i], float(score[i])) for i in kept]
 
 
-def _resized(image: NDArray[np.generic], scale: float) -> NDArray[np.generic]:
-    height, width = image.shape[:2]
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    if size == (width, height):
-        return image
-    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(image, size, interpolation=how))
-
-
-def _nchw(pictures: NDArray[np.generic]) -> Floats:
+def _nchw(pictures: Floats) -> Floats:
     return np.ascontiguousarray(pictures.transpose(0, 3, 1, 2), np.float32)
 
 
@@ -151,7 +142,7 @@ def _patches(picture: Floats, boxes: Floats, size: int) -> Floats:
     return _nchw(np.stack([_patch(picture, box, size) for box in boxes]))
 
 
-def _patch(picture: Floats, box: Floats, size: int) -> NDArray[np.generic]:
+def _patch(picture: Floats, box: Floats, size: int) -> Floats:
     height, width = picture.shape[:2]
     left, top = np.floor(box[:2] + 0.5).astype(int)
     side = max(1, round(float(box[2] - box[0])))
@@ -159,4 +150,4 @@ def _patch(picture: Floats, box: Floats, size: int) -> NDArray[np.generic]:
     patch = np.zeros((side, side, 3), np.float32)
     y, x = max(-top, 0), max(-left, 0)
     patch[y : y + inside.shape[0], x : x + inside.shape[1]] = inside
-    return np.asarray(cv2.resize(patch, (size, size), interpolation=cv2.INTER_AREA if side > size else cv2.INTER_LINEAR))
+    return resized(patch, size, size)

@@ -92,7 +92,9 @@ def _weights_file(network: str) -> Path:
     try:
         package: Distribution = distribution("mtcnn")
     except PackageNotFoundError as error:
-        raise MissingExtra("the package mtcnn, which carries the default detector, is missing", remedy=remedy) from error
+        raise MissingExtra(
+            "the package mtcnn, which carries the default detector, is missing", remedy=remedy
+        ) from error
     path = Path(str(package.locate_file(f"mtcnn/assets/weights/{network}.lz4")))
     if not path.is_file():
         raise MissingExtra(f"mtcnn {package.version} carries no weights here", where=path, remedy=remedy)
@@ -131,7 +133,8 @@ class _Graph:
         for head in self.layout.heads:
             self._head(trunk, head)
         rest = ["values"] if self.layout.dense else ["values", "rows", "columns"]
-        outputs = [helper.make_tensor_value_info(h, TensorProto.FLOAT, ["n", *(f"{h}_{d}" for d in rest)]) for h in self.layout.heads]
+        shapes = {head: ["n", *(f"{head}_{side}" for side in rest)] for head in self.layout.heads}
+        outputs = [helper.make_tensor_value_info(head, TensorProto.FLOAT, shape) for head, shape in shapes.items()]
         image = helper.make_tensor_value_info("image", TensorProto.FLOAT, ["n", 3, "h", "w"])
         graph = helper.make_graph(self.nodes, "mtcnn", [image], outputs, initializer=self.constants)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)

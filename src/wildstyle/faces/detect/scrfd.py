@@ -6,13 +6,13 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from wildstyle.errors import SettingError
 from wildstyle.faces.detect.detection import Detection, suppress
 from wildstyle.faces.detect.onnx_session import Session, open_session
+from wildstyle.faces.detect.scaling import scaled
 from wildstyle.faces.record import Pixels
 
 Floats = NDArray[np.float32]
@@ -83,13 +83,11 @@ def letterbox(image: Pixels, longest: int) -> tuple[Pixels, float]:
     320 px: a small crop gains nothing from more and would cost as much as a photograph.
     The canvas is the next multiple of 32 px in each direction.
     """
-    height, width = image.shape[:2]
-    longer = max(height, width)
+    longer = max(image.shape[:2])
     scale = min(longest / longer, max(2.0, _SHORTEST / longer))
-    fitted = (max(1, round(width * scale)), max(1, round(height * scale)))
-    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    canvas = np.zeros((_up(fitted[1]), _up(fitted[0]), 3), np.uint8)
-    canvas[: fitted[1], : fitted[0]] = cv2.resize(image, fitted, interpolation=how)
+    fitted = scaled(image, scale)
+    canvas = np.zeros((_up(fitted.shape[0]), _up(fitted.shape[1]), 3), np.uint8)
+    canvas[: fitted.shape[0], : fitted.shape[1]] = fitted
     return canvas, scale
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from wildstyle.errors import InputError
 from wildstyle.faces.detect.detection import Detection
+from wildstyle.faces.detect.scaling import scaled
 from wildstyle.faces.record import Pixels
 
 _SHORTEST = 160
@@ -51,16 +52,11 @@ class Yunet:
 
     def detect(self, image: Pixels) -> list[Detection]:
         """Faces in ``image``, (H, W, 3) uint8 RGB, best score first."""
-        height, width = image.shape[:2]
-        longer = max(height, width)
+        longer = max(image.shape[:2])
         scale = min(self.longest / longer, max(1.0, _SHORTEST / longer))
-        fitted = (max(1, round(width * scale)), max(1, round(height * scale)))
-        bgr = np.ascontiguousarray(image[:, :, ::-1])
-        if scale != 1:
-            how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-            bgr = np.asarray(cv2.resize(bgr, fitted, interpolation=how))
+        bgr = np.ascontiguousarray(scaled(image, scale)[:, :, ::-1])
         with self._lock:
-            self._net.setInputSize(fitted)
+            self._net.setInputSize((bgr.shape[1], bgr.shape[0]))
             _, rows = self._net.detect(bgr)
         found = [_detection(row).unscaled(scale) for row in ([] if rows is None else rows)]
         return sorted(found, key=lambda face: -face.score)

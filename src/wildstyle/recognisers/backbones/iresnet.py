@@ -36,9 +36,10 @@ class Unit(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """(N, inputs, H, W) to (N, outputs, H / stride, W / stride)."""
-        hidden = self.prelu(self.bn2(self.conv1(self.bn1(images))))
+        hidden: Tensor = self.prelu(self.bn2(self.conv1(self.bn1(images))))
         shortcut: Tensor = self.downsample(images)
-        return shortcut + self.bn3(self.conv2(hidden))
+        hidden = self.bn3(self.conv2(hidden))
+        return shortcut + hidden
 
 
 class IResNet(nn.Module):

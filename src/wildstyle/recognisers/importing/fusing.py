@@ -69,7 +69,8 @@ def consumers(steps: list[Step]) -> dict[str, list[Step]]:
 
 
 def _drop_identities(graph: StaticGraph) -> list[Step]:
-    kept, renamed = [], {}
+    kept: list[Step] = []
+    renamed: dict[str, str] = {}
     for step in graph.steps:
         step.inputs = [renamed.get(name, name) for name in step.inputs]
         if step.kernel == "identity" and step.output != graph.output:
@@ -82,7 +83,8 @@ def _drop_identities(graph: StaticGraph) -> list[Step]:
 def _drop_expansions(steps: list[Step], graph: StaticGraph) -> list[Step]:
     """An expansion before arithmetic with a full-sized partner is what broadcasting does anyway."""
     users = consumers(steps)
-    kept, renamed = [], {}
+    kept: list[Step] = []
+    renamed: dict[str, str] = {}
     for step in steps:
         step.inputs = [renamed.get(name, name) for name in step.inputs]
         takers = users.get(step.output, [])

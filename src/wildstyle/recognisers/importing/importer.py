@@ -83,7 +83,8 @@ def import_onnx(path: str | Path, *, fresh_affine: bool = False, input_size: int
             where=file.path,
             remedy="load the recogniser's PyTorch weights instead",
         )
-    return Imported(network, _report(file, network, layered, (size, graph.embedding_size, difference)), dict(file.metadata))
+    report = _report(file, network, layered, (size, graph.embedding_size, difference))
+    return Imported(network, report, dict(file.metadata))
 
 
 def build(layered: Layered, ends: tuple[str, str]) -> GraphNetwork:
@@ -131,9 +132,16 @@ def _report(file: OnnxFile, network: nn.Module, layered: Layered, found: tuple[i
 def _difference(network: nn.Module, file: OnnxFile, size: int) -> float:
     """Largest difference in unit embeddings on smooth random pictures, in batches of 8 and of 1."""
     pictures = probe_pictures(8, size)
-    session = reference_session(file.model.SerializeToString())
     step = 1 if file.fixed_batch else 8
-    wanted = np.concatenate([run_session(session, pictures[i : i + step]) for i in range(0, 8, step)])
+    try:
+        session = reference_session(file.model.SerializeToString())
+        wanted = np.concatenate([run_session(session, pictures[i : i + step]) for i in range(0, 8, step)])
+    except Exception as error:
+        raise ImportRefused(
+            f"onnxruntime itself can't run it ({str(error).splitlines()[0][:160]})",
+            where=file.path,
+            remedy="check the file with `onnx.checker`, or export it again",
+        ) from error
     with torch.no_grad():
         together = network(torch.from_numpy(pictures)).numpy()
         alone = network(torch.from_numpy(pictures[:1])).numpy()

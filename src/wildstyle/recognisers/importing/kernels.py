@@ -5,7 +5,8 @@ Used twice: while a file is read (on shapes alone) and in every forward pass of 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -17,12 +18,9 @@ NP_TO_TORCH = {1: torch.float32, 10: torch.float32, 11: torch.float32, 6: torch.
 """ONNX element types this importer knows; all floats become float32, all integers int64."""
 
 
-def conv(
-    x: Tensor, weight: Tensor, bias: Tensor | None = None, *, pad: list[int], stride: list[int], **rest: object
-) -> Tensor:
-    """Two-dimensional convolution, ``pad`` as left, right, top, bottom."""
-    dilation, groups = rest["dilation"], rest["groups"]
-    return F.conv2d(F.pad(x, pad), weight, bias, stride, 0, dilation, groups)  # type: ignore[arg-type]
+def conv(x: Tensor, weight: Tensor, bias: Tensor | None = None, *, pad: list[int], **rest: Any) -> Tensor:
+    """Two-dimensional convolution, ``pad`` as left, right, top, bottom; ``rest`` is stride, dilation, groups."""
+    return F.conv2d(F.pad(x, pad), weight, bias, **rest)
 
 
 def gemm(a: Tensor, b: Tensor, c: Tensor | None = None, *, alpha: float, beta: float, trans: list[int]) -> Tensor:
@@ -108,12 +106,11 @@ def softmax_from(x: Tensor, *, axis: int) -> Tensor:
 def reduce(x: Tensor, *, how: str, axes: list[int], keep: bool) -> Tensor:
     """Mean, sum, largest, smallest or Euclidean length over ``axes``; no axes: all."""
     axes = axes or list(range(x.ndim))
-    if how == "l2":
-        return torch.linalg.vector_norm(x, 2, axes, keep)
     return _REDUCTIONS[how](x, axes, keep)
 
 
-_REDUCTIONS: dict[str, Callable[[Tensor, Sequence[int], bool], Tensor]] = {
+_REDUCTIONS: dict[str, Callable[[Tensor, list[int], bool], Tensor]] = {
+    "l2": lambda x, axes, keep: torch.linalg.vector_norm(x, 2, axes, keep),
     "mean": lambda x, axes, keep: x.mean(axes, keep),
     "sum": lambda x, axes, keep: x.sum(axes, keep),
     "max": lambda x, axes, keep: x.amax(axes, keep),
@@ -180,7 +177,7 @@ KERNELS: dict[str, Kernel] = {
     "pow": torch.pow,
     "pow_scalar": lambda x, *, value: x**value,
     "prelu": prelu,
-    "range": torch.arange,
+    "range": lambda start, end, step: torch.arange(start.item(), end.item(), step.item()),
     "reciprocal": torch.reciprocal,
     "reduce": reduce,
     "relu": torch.relu,

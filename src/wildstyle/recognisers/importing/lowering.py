@@ -7,40 +7,14 @@ turns inputs that are really settings (a shape, axes, clip limits) into settings
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from wildstyle.errors import ImportRefused
+from wildstyle.recognisers.importing import shape_rules
 from wildstyle.recognisers.importing.kernels import NP_TO_TORCH
-
-
-@dataclass(frozen=True)
-class OnnxNode:
-    """A node as read from the file: attributes are Python numbers, texts, lists or tensors."""
-
-    op: str
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-    attributes: Mapping[str, Any]
-    opset: int
-    name: str
-
-
-@dataclass(frozen=True)
-class Lowered:
-    """A kernel, which of the node's inputs it takes as tensors, and its settings."""
-
-    kernel: str
-    operands: tuple[int, ...]
-    settings: dict[str, Any] = field(default_factory=dict)
-
-
-Values = Sequence[Tensor | None]
-Rule = Callable[[OnnxNode, Values], list[Lowered]]
+from wildstyle.recognisers.importing.nodes import Lowered, OnnxNode, Rule, Values, axes_of, integers, known, refuse
 
 
 def supported_operators() -> frozenset[str]:
@@ -55,28 +29,6 @@ def lower(node: OnnxNode, values: Values) -> list[Lowered]:
         ImportRefused: the node is used in a way the importer doesn't know.
     """
     return _RULES[node.op](node, values)
-
-
-def refuse(node: OnnxNode, why: str) -> ImportRefused:
-    """The error for one node."""
-    return ImportRefused(f"node {node.name or node.outputs[0]} ({node.op}): {why}")
-
-
-def _ints(node: OnnxNode, values: Values, position: int, what: str) -> list[int] | None:
-    """Integers given as an input; None where the input is absent."""
-    if position >= len(values) or values[position] is None:
-        return None
-    value = values[position]
-    if value is None or value.is_meta:
-        raise refuse(node, f"{what} depends on the picture")
-    return [int(v) for v in value.reshape(-1).tolist()]
-
-
-def _axes(node: OnnxNode, values: Values, position: int) -> list[int] | None:
-    """Axes, an attribute in old operator sets and an input in new ones."""
-    if "axes" in node.attributes:
-        return [int(v) for v in node.attributes["axes"]]
-    return _ints(node, values, position, "axes")
 
 
 def _given(node: OnnxNode, values: Values) -> tuple[int, ...]:
@@ -95,13 +47,6 @@ def _first(kernel: str, **settings: tuple[str, Any]) -> Rule:
         return [Lowered(kernel, (0,), chosen)]
 
     return rule
-
-
-def _known(node: OnnxNode, values: Values, position: int = 0) -> Tensor:
-    value = values[position]
-    if value is None:
-        raise refuse(node, f"input {position} is missing")
-    return value
 
 
 def _window(node: OnnxNode, size: Sequence[int], kernel: Sequence[int]) -> tuple[list[int], list[int]]:
@@ -125,8 +70,8 @@ def _window(node: OnnxNode, size: Sequence[int], kernel: Sequence[int]) -> tuple
 
 
 def _conv(node: OnnxNode, values: Values) -> list[Lowered]:
-    kernel = list(_known(node, values, 1).shape[2:])
-    stride, pad = _window(node, _known(node, values).shape[2:], kernel)
+    kernel = list(known(node, values, 1).shape[2:])
+    stride, pad = _window(node, known(node, values).shape[2:], kernel)
     settings = {
         "pad": pad,
         "stride": stride,
@@ -138,7 +83,7 @@ def _conv(node: OnnxNode, values: Values) -> list[Lowered]:
 
 def _pool(node: OnnxNode, values: Values) -> list[Lowered]:
     kernel = list(node.attributes["kernel_shape"])
-    stride, pad = _window(node, _known(node, values).shape[2:], kernel)
+    stride, pad = _window(node, known(node, values).shape[2:], kernel)
     if pad[0] != pad[1] or pad[2] != pad[3] or max(node.attributes.get("dilations", [1])) > 1:
         raise refuse(node, "uneven padding or dilation in pooling")
     settings: dict[str, Any] = {"kernel": kernel, "stride": stride, "pad": [pad[2], pad[0]]}
@@ -150,7 +95,7 @@ def _pool(node: OnnxNode, values: Values) -> list[Lowered]:
 
 
 def _global_pool(node: OnnxNode, values: Values) -> list[Lowered]:
-    axes = list(range(2, _known(node, values).ndim))
+    axes = list(range(2, known(node, values).ndim))
     how = "mean" if node.op == "GlobalAveragePool" else "max"
     return [Lowered("reduce", (0,), {"how": how, "axes": axes, "keep": True})]
 
@@ -191,93 +136,9 @@ def _clip(node: OnnxNode, values: Values) -> list[Lowered]:
     return [Lowered("clamp", (0,), {"low": limits[0], "high": limits[1]})]
 
 
-def _reshape(node: OnnxNode, values: Values) -> list[Lowered]:
-    x = _known(node, values)
-    wanted = _ints(node, values, 1, "the new shape")
-    if wanted is None:
-        wanted = [int(v) for v in node.attributes["shape"]]
-    if not node.attributes.get("allowzero", 0):
-        wanted = [x.shape[i] if size == 0 else size for i, size in enumerate(wanted)]
-    return [Lowered("reshape", (0,), {"shape": wanted})]
-
-
-def _flatten(node: OnnxNode, values: Values) -> list[Lowered]:
-    x = _known(node, values)
-    axis = int(node.attributes.get("axis", 1)) % (x.ndim + 1)
-    return [Lowered("reshape", (0,), {"shape": [math.prod(x.shape[:axis]), math.prod(x.shape[axis:])]})]
-
-
-def _squeeze(node: OnnxNode, values: Values) -> list[Lowered]:
-    x = _known(node, values)
-    axes = _axes(node, values, 1)
-    if axes is None:
-        axes = [i for i, size in enumerate(x.shape) if size == 1]
-    dropped = {axis % x.ndim for axis in axes}
-    return [Lowered("reshape", (0,), {"shape": [s for i, s in enumerate(x.shape) if i not in dropped]})]
-
-
-def _unsqueeze(node: OnnxNode, values: Values) -> list[Lowered]:
-    x = _known(node, values)
-    axes = _axes(node, values, 1) or []
-    rank = x.ndim + len(axes)
-    added, sizes = {axis % rank for axis in axes}, list(x.shape)
-    return [Lowered("reshape", (0,), {"shape": [1 if i in added else sizes.pop(0) for i in range(rank)]})]
-
-
-def _transpose(node: OnnxNode, values: Values) -> list[Lowered]:
-    order = node.attributes.get("perm", list(range(_known(node, values).ndim))[::-1])
-    return [Lowered("transpose", (0,), {"order": list(order)})]
-
-
-def _slice(node: OnnxNode, values: Values) -> list[Lowered]:
-    old = node.attributes
-    starts = list(old["starts"]) if "starts" in old else _ints(node, values, 1, "the start of a slice")
-    ends = list(old["ends"]) if "ends" in old else _ints(node, values, 2, "the end of a slice")
-    if starts is None or ends is None:
-        raise refuse(node, "a slice without limits")
-    axes = _axes(node, values, 3) or list(range(len(starts)))
-    steps = _ints(node, values, 4, "the step of a slice") or [1] * len(starts)
-    if min(steps) < 1:
-        raise refuse(node, "a slice with a negative step")
-    return [Lowered("slice", (0,), {"starts": starts, "ends": ends, "axes": axes, "steps": steps})]
-
-
-def _split(node: OnnxNode, values: Values) -> list[Lowered]:
-    x = _known(node, values)
-    axis = int(node.attributes.get("axis", 0)) % x.ndim
-    sizes = node.attributes.get("split") or _ints(node, values, 1, "the sizes of a split")
-    if sizes is None:
-        share = math.ceil(x.shape[axis] / len(node.outputs))
-        sizes = [share] * (len(node.outputs) - 1)
-        sizes = [*sizes, x.shape[axis] - sum(sizes)]
-    starts = [sum(sizes[:i]) for i in range(len(sizes))]
-    return [
-        Lowered("slice", (0,), {"starts": [start], "ends": [start + size], "axes": [axis], "steps": [1]})
-        for start, size in zip(starts, sizes, strict=True)
-    ]
-
-
-def _pad(node: OnnxNode, values: Values) -> list[Lowered]:
-    x = _known(node, values)
-    pads = list(node.attributes["pads"]) if "pads" in node.attributes else _ints(node, values, 1, "the padding")
-    if pads is None or len(values) > 3:
-        raise refuse(node, "padding by axes")
-    fill = values[2] if len(values) > 2 else None
-    value = float(node.attributes.get("value", 0.0)) if fill is None else float(fill)
-    mode = {"constant": "constant", "reflect": "reflect", "edge": "replicate"}.get(
-        node.attributes.get("mode", "constant")
-    )
-    if mode is None:
-        raise refuse(node, f"padding mode {node.attributes['mode']}")
-    pairs = [(pads[i], pads[i + x.ndim]) for i in range(x.ndim)]
-    while mode != "constant" and len(pairs) > 2 and pairs[0] == (0, 0):
-        pairs.pop(0)
-    return [Lowered("pad", (0,), {"pads": [v for pair in pairs[::-1] for v in pair], "mode": mode, "value": value})]
-
-
 def _reduce(how: str) -> Rule:
     def rule(node: OnnxNode, values: Values) -> list[Lowered]:
-        axes = _axes(node, values, 1) or []
+        axes = axes_of(node, values, 1) or []
         if not axes and node.attributes.get("noop_with_empty_axes", 0):
             return [Lowered("identity", (0,))]
         return [Lowered("reduce", (0,), {"how": how, "axes": axes, "keep": bool(node.attributes.get("keepdims", 1))})]
@@ -286,7 +147,7 @@ def _reduce(how: str) -> Rule:
 
 
 def _softmax(node: OnnxNode, values: Values) -> list[Lowered]:
-    rank = _known(node, values).ndim
+    rank = known(node, values).ndim
     axis = int(node.attributes.get("axis", -1 if node.opset >= 13 else 1))
     together = node.opset < 13 and axis % rank != rank - 1
     return [Lowered("softmax_from" if together else "softmax", (0,), {"axis": axis})]
@@ -303,20 +164,12 @@ def _filled(node: OnnxNode, values: Values) -> list[Lowered]:
     value = node.attributes.get("value", torch.zeros(1))
     kind = 9 if value.dtype == torch.bool else 1 if value.is_floating_point() else 7
     return [
-        Lowered("filled", (), {"shape": _ints(node, values, 0, "a shape"), "value": value.item(), "kind": kind}),
+        Lowered("filled", (), {"shape": integers(node, values, 0, "a shape"), "value": value.item(), "kind": kind}),
     ]
 
 
-def _expand(node: OnnxNode, values: Values) -> list[Lowered]:
-    return [Lowered("expand", (0,), {"shape": _ints(node, values, 1, "the new shape")})]
-
-
-def _tile(node: OnnxNode, values: Values) -> list[Lowered]:
-    return [Lowered("tile", (0,), {"repeats": _ints(node, values, 1, "the repeats")})]
-
-
 def _cumsum(node: OnnxNode, values: Values) -> list[Lowered]:
-    axes = _ints(node, values, 1, "the axis")
+    axes = integers(node, values, 1, "the axis")
     if axes is None or node.attributes.get("exclusive", 0) or node.attributes.get("reverse", 0):
         raise refuse(node, "an exclusive or reversed running sum")
     return [Lowered("running_sum", (0,), {"axis": axes[0]})]
@@ -347,15 +200,13 @@ _RULES: dict[str, Rule] = {
     "CumSum": _cumsum,
     "Div": _plain("div"),
     "Dropout": _first("identity"),
-    "Einsum": lambda node, values: [
-        Lowered("einsum", _given(node, values), {"equation": node.attributes["equation"]})
-    ],
+    "Einsum": lambda node, values: [Lowered("einsum", _given(node, values), {"equation": node.attributes["equation"]})],
     "Elu": _first("elu", alpha=("alpha", 1.0)),
     "Equal": _plain("equal"),
     "Erf": _plain("erf"),
     "Exp": _plain("exp"),
-    "Expand": _expand,
-    "Flatten": _flatten,
+    "Expand": shape_rules.expand,
+    "Flatten": shape_rules.flatten,
     "Floor": _plain("floor"),
     "Gather": lambda node, values: [Lowered("gather", (0, 1), {"axis": int(node.attributes.get("axis", 0))})],
     "Gelu": _first("gelu", approximate=("approximate", "none")),
@@ -383,7 +234,7 @@ _RULES: dict[str, Rule] = {
     "Not": _plain("not"),
     "Or": _plain("or"),
     "PRelu": _plain("prelu"),
-    "Pad": _pad,
+    "Pad": shape_rules.pad,
     "Pow": _plain("pow"),
     "Range": _plain("range"),
     "Reciprocal": _plain("reciprocal"),
@@ -393,20 +244,20 @@ _RULES: dict[str, Rule] = {
     "ReduceMin": _reduce("min"),
     "ReduceSum": _reduce("sum"),
     "Relu": _plain("relu"),
-    "Reshape": _reshape,
+    "Reshape": shape_rules.reshape,
     "Shape": _first("shape", start=("start", 0), end=("end", None)),
     "Sigmoid": _plain("sigmoid"),
     "Sin": _plain("sin"),
-    "Slice": _slice,
+    "Slice": shape_rules.cut,
     "Softmax": _softmax,
     "Softplus": _plain("softplus"),
-    "Split": _split,
+    "Split": shape_rules.split,
     "Sqrt": _plain("sqrt"),
-    "Squeeze": _squeeze,
+    "Squeeze": shape_rules.squeeze,
     "Sub": _plain("sub"),
     "Tanh": _plain("tanh"),
-    "Tile": _tile,
-    "Transpose": _transpose,
-    "Unsqueeze": _unsqueeze,
+    "Tile": shape_rules.tile,
+    "Transpose": shape_rules.transpose,
+    "Unsqueeze": shape_rules.unsqueeze,
     "Where": _plain("where"),
 }

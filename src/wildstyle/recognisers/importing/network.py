@@ -111,7 +111,9 @@ def _plan(description: Mapping[str, Any]) -> list[_Planned]:
         inputs = tuple(step["inputs"])
         spent = tuple(sorted(set(inputs) - needed))
         needed.update(inputs)
-        planned.append((layer_key(number, step["kernel"]), step["kernel"], inputs, step["output"], step["settings"], spent))
+        planned.append(
+            (layer_key(number, step["kernel"]), step["kernel"], inputs, step["output"], step["settings"], spent)
+        )
     return planned[::-1]
 
 

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from wildstyle.errors import ImportRefused, InputError
-from wildstyle.recognisers.importing.lowering import OnnxNode, supported_operators
+from wildstyle.recognisers.importing.lowering import supported_operators
+from wildstyle.recognisers.importing.nodes import OnnxNode
 
 
 @dataclass(frozen=True)

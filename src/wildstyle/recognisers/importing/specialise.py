@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -17,7 +18,8 @@ from torch import Tensor
 
 from wildstyle.errors import ImportRefused
 from wildstyle.recognisers.importing.kernels import KERNELS
-from wildstyle.recognisers.importing.lowering import Lowered, OnnxNode, lower, refuse
+from wildstyle.recognisers.importing.lowering import lower
+from wildstyle.recognisers.importing.nodes import Lowered, OnnxNode, refuse
 from wildstyle.recognisers.importing.reading import OnnxFile
 
 BATCHES = (1, 2, 3)
@@ -132,7 +134,9 @@ class _Walk:
                 values[i] = _one_copy(self.known[name])
         return values
 
-    def _step(self, node: OnnxNode, name: str, lowered: list[Lowered], values: Sequence[Sequence[Tensor | None]]) -> None:
+    def _step(
+        self, node: OnnxNode, name: str, lowered: list[Lowered], values: Sequence[Sequence[Tensor | None]]
+    ) -> None:
         low = self._settle(node, lowered, values)
         outputs = []
         for k in range(len(BATCHES)):
@@ -176,8 +180,7 @@ class _Walk:
 
     def _check_batch(self, node: OnnxNode, outputs: list[Tensor]) -> None:
         growth = {
-            tuple(sorted(b - a for a, b in zip(x.shape, y.shape, strict=True) if a != b))
-            for x, y in zip(outputs, outputs[1:], strict=False)
+            tuple(sorted(b - a for a, b in zip(x.shape, y.shape, strict=True) if a != b)) for x, y in pairwise(outputs)
         }
         if len(growth) != 1 or len(next(iter(growth))) != 1:
             raise refuse(node, f"the batch is lost: shapes {[tuple(o.shape) for o in outputs]} for batches {BATCHES}")
