@@ -16,6 +16,7 @@ FACE = np.array([[40, 60], [80, 60], [60, 85], [45, 110], [75, 110]], np.float32
 
 def umeyama(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     """The published form, with a singular value decomposition, reflections excluded."""
+    source, target = source.astype(np.float64), target.astype(np.float64)
     a, b = source - source.mean(0), target - target.mean(0)
     u, d, vt = np.linalg.svd(b.T @ a / len(a))
     s = np.diag([1.0, np.sign(np.linalg.det(u) * np.linalg.det(vt))])

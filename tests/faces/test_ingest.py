@@ -272,21 +272,38 @@ def test_a_tar_of_pictures_and_a_reproducible_archive(footage: Path, tmp_path: P
     assert (member.name, member.mtime, member.uid) == ("ann/film/a.jpg", 0, 0)
 
 
-def test_a_video_in_a_folder_with_pictures(tmp_path: Path) -> None:
+def write_clip(path: Path) -> None:
+    """Twelve lossless frames at 10 a second; the fifth has no face."""
     av = pytest.importorskip("av")
-    folder = tmp_path / "mixed"
-    (folder / "cam").mkdir(parents=True)
-    (folder / "cam" / "still.png").write_bytes(encode_png(paint((20, 20, 100))))
-    (folder / "cam" / "broken.mp4").write_bytes(b"no video")
-    with av.open(str(folder / "cam" / "clip.mkv"), "w") as container:
+    with av.open(str(path), "w") as container:
         stream = container.add_stream("ffv1", rate=10)
         stream.width = stream.height = 160
         stream.pix_fmt = "bgr0"
         for i in range(12):
-            image = paint((20, 20, 100)) if i != 4 else paint()
-            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
-            container.mux(stream.encode(frame))
+            image = paint((20 + i, 20, 80)) if i != 4 else paint()
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
         container.mux(stream.encode())
+
+
+@pytest.mark.parametrize("after", [2, 5, 9])
+def test_a_stopped_video_goes_on_at_the_same_frame(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int) -> None:
+    write_clip(tmp_path / "clip.mkv")
+    monkeypatch.setattr("wildstyle.faces.ingest._PART", 3)
+    ingest(tmp_path / "clip.mkv", tmp_path / "whole", MarkDetector())
+    with pytest.raises(Interrupted):
+        ingest(tmp_path / "clip.mkv", tmp_path / "out", Stopping(after))
+    detector = MarkDetector()
+    ingest(tmp_path / "clip.mkv", tmp_path / "out", detector)
+    assert detector.looks == 12 - after // 3 * 3
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+
+
+def test_a_video_in_a_folder_with_pictures(tmp_path: Path) -> None:
+    folder = tmp_path / "mixed"
+    (folder / "cam").mkdir(parents=True)
+    (folder / "cam" / "still.png").write_bytes(encode_png(paint((20, 20, 100))))
+    (folder / "cam" / "broken.mp4").write_bytes(b"no video")
+    write_clip(folder / "cam" / "clip.mkv")
     options = IngestOptions(step=FrameStep(every=4))
     report = ingest(folder, tmp_path / "out", MarkDetector(), options)
     source = open_faces(report.faces_tar, manifest=report.manifest)

@@ -95,7 +95,10 @@ def onnx_file(tmp_path: Path) -> Callable[..., Path]:
         metadata: dict[str, str] | None = None,
     ) -> Path:
         graph = helper.make_graph(
-            [helper.make_node(op, list(i), list(o), domain=domain if op == "Odd" else "", **a) for op, i, o, a in nodes],
+            [
+                helper.make_node(op, list(i), list(o), domain=domain if op == "Odd" else "", **a)
+                for op, i, o, a in nodes
+            ],
             "net",
             [helper.make_tensor_value_info("x", TensorProto.FLOAT, [batch, 3, size, size])],
             [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],

@@ -10,7 +10,6 @@ from wildstyle.recognisers import backbone_names, build_backbone
 # Published sizes (arcface_torch; the inverted-residual MobileFaceNet is stated as 0.99 M with folded norms).
 PARAMETERS = {
     "iresnet18": 24_025_600,
-    "iresnet34": 34_139_328,
     "iresnet50": 43_590_848,
     "mobilefacenet-wide": 2_059_520,
 }
@@ -18,9 +17,7 @@ PARAMETERS = {
 
 @pytest.mark.parametrize("name", sorted(PARAMETERS))
 def test_sizes_are_the_published_ones(name: str) -> None:
-    with torch.device("meta"):
-        network = build_backbone(name)
-    assert sum(p.numel() for p in network.parameters()) == PARAMETERS[name]
+    assert sum(p.numel() for p in build_backbone(name).parameters()) == PARAMETERS[name]
 
 
 def test_demo_fits_in_two_megabytes() -> None:

@@ -33,7 +33,9 @@ def run(path: Path, images: Tensor) -> np.ndarray:
 
 
 @pytest.mark.parametrize("name", ["tiny", "demo", "mobilefacenet"])
-def test_files_agree_for_any_batch_and_are_reproducible(name: str, contract: RecogniserContract, tmp_path: Path) -> None:
+def test_files_agree_for_any_batch_and_are_reproducible(
+    name: str, contract: RecogniserContract, tmp_path: Path
+) -> None:
     network = build_backbone(name, embedding_size=16).eval()
     recogniser = Recogniser(network, contract)
     report = export_onnx(recogniser, tmp_path / "one.onnx")
@@ -122,7 +124,7 @@ def test_hooks_and_foreign_layers_are_not_written_past(tiny: Recogniser) -> None
         onnx_bytes(network, 112)
     handle.remove()
     network.features.layers[2] = nn.Bilinear(1, 1, 1)  # type: ignore[union-attr, operator, index]
-    with pytest.raises(Unwritable, match="Bilinear|traced"):
+    with pytest.raises(Unwritable, match=r"Bilinear|traced"):
         onnx_bytes(network, 112)
     with pytest.raises(Unwritable, match="Sequential"):
         onnx_bytes(nn.Sequential(nn.Flatten()), 112)

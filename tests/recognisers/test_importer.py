@@ -199,7 +199,12 @@ def test_class_token_is_repeated_to_the_batch(onnx_file: Callable[..., Path]) ->
         ("ReduceMean", ["d"], ["e"], {"axes": [2], "keepdims": 0}),
         ("Reshape", ["e", "flat"], ["y"], {}),
     ]
-    tensors = {"w": floats(5, 3, 4, 4), "shape": np.array([1, 5, 16]), "token": floats(1, 1, 5), "flat": np.array([1, -1])}
+    tensors = {
+        "w": floats(5, 3, 4, 4),
+        "shape": np.array([1, 5, 16]),
+        "token": floats(1, 1, 5),
+        "flat": np.array([1, -1]),
+    }
     imported = import_onnx(onnx_file(nodes, tensors, batch=1))
     assert imported.network(torch.randn(4, 3, 16, 16)).shape == (4, 17)
     assert imported.report.parameters == 5 * 48 + 5
@@ -222,8 +227,11 @@ def test_all_unknown_operators_are_listed_at_once(onnx_file: Callable[..., Path]
 REFUSED: dict[str, tuple[list[Any], dict[str, np.ndarray]]] = {
     "batch is lost": ([("ReduceMean", ["x"], ["y"], {"axes": [0]})], {}),
     "depends on the picture": (
-        [("ReduceMax", ["x"], ["m"], {"axes": [1, 2, 3], "keepdims": 0}), ("Cast", ["m"], ["i"], {"to": 7})]
-        + [("Slice", ["x", "zero", "i", "two"], ["y"], {})],
+        [
+            ("ReduceMax", ["x"], ["m"], {"axes": [1, 2, 3], "keepdims": 0}),
+            ("Cast", ["m"], ["i"], {"to": 7}),
+            ("Slice", ["x", "zero", "i", "two"], ["y"], {}),
+        ],
         {"zero": np.array([0]), "two": np.array([2])},
     ),
     "not depend on the picture": ([("Identity", ["w"], ["y"], {})], {"w": floats(1, 4)}),
@@ -237,7 +245,9 @@ def test_what_can_not_be_settled_is_refused(onnx_file: Callable[..., Path], reas
         import_onnx(onnx_file(nodes, tensors))
 
 
-def test_a_difference_to_onnxruntime_is_refused(onnx_file: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_difference_to_onnxruntime_is_refused(
+    onnx_file: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     from wildstyle.recognisers.importing import kernels
 
     path = onnx_file([("Conv", ["x", "w"], ["h"], {}), ("Sigmoid", ["h"], ["y"], {})], {"w": floats(4, 3, 3, 3)})

@@ -110,7 +110,9 @@ def _run(onnx_file: Callable[..., Path], nodes: list[Any], tensors: dict[str, np
     return import_onnx(path).report.difference
 
 
-@pytest.mark.parametrize(("op", "extra", "attributes", "opset"), CASES, ids=[f"{c[0]}-{i}" for i, c in enumerate(CASES)])
+@pytest.mark.parametrize(
+    ("op", "extra", "attributes", "opset"), CASES, ids=[f"{c[0]}-{i}" for i, c in enumerate(CASES)]
+)
 def test_operator_agrees_with_onnxruntime(
     onnx_file: Callable[..., Path], op: str, extra: dict[str, np.ndarray], attributes: dict[str, Any], opset: int
 ) -> None:
@@ -126,8 +128,11 @@ GRAPHS: dict[str, tuple[list[Any], dict[str, np.ndarray]]] = {
         {"w": floats(7, 384), "b": floats(7)},
     ),
     "Split": (
-        [("Split", ["h", "s"], ["p", "q"], {"axis": 1}), ("Slice", ["q", "o", "two", "one"], ["r"], {})]
-        + [("Mul", ["p", "r"], ["y"], {})],
+        [
+            ("Split", ["h", "s"], ["p", "q"], {"axis": 1}),
+            ("Slice", ["q", "o", "two", "one"], ["r"], {}),
+            ("Mul", ["p", "r"], ["y"], {}),
+        ],
         {"s": ints(2, 4), "o": ints(0), "two": ints(2), "one": ints(1)},
     ),
     "Squeeze": ([("GlobalAveragePool", ["h"], ["g"], {}), ("Squeeze", ["g", "a"], ["y"], {})], {"a": ints(2, 3)}),
@@ -136,11 +141,19 @@ GRAPHS: dict[str, tuple[list[Any], dict[str, np.ndarray]]] = {
         {"z": np.float32(0), "k": floats(6, 8, 8)},
     ),
     "And": (
-        [("Greater", ["h", "z"], ["c"], {}), ("Less", ["h", "o"], ["d"], {}), ("And", ["c", "d"], ["e"], {})]
-        + [("Or", ["e", "c"], ["f"], {}), ("Where", ["f", "h", "z"], ["y"], {})],
+        [
+            ("Greater", ["h", "z"], ["c"], {}),
+            ("Less", ["h", "o"], ["d"], {}),
+            ("And", ["c", "d"], ["e"], {}),
+            ("Or", ["e", "c"], ["f"], {}),
+            ("Where", ["f", "h", "z"], ["y"], {}),
+        ],
         {"z": np.float32(0), "o": np.float32(1)},
     ),
-    "Log": ([("Abs", ["h"], ["a"], {}), ("Add", ["a", "o"], ["b"], {}), ("Log", ["b"], ["y"], {})], {"o": np.float32(1)}),
+    "Log": (
+        [("Abs", ["h"], ["a"], {}), ("Add", ["a", "o"], ["b"], {}), ("Log", ["b"], ["y"], {})],
+        {"o": np.float32(1)},
+    ),
     "Sqrt": ([("Abs", ["h"], ["a"], {}), ("Sqrt", ["a"], ["y"], {})], {}),
     "Reciprocal": ([("Exp", ["h"], ["a"], {}), ("Reciprocal", ["a"], ["y"], {})], {}),
     "Shape": (

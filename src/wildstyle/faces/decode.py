@@ -128,12 +128,40 @@ _WITHOUT_LENGTH = frozenset((0x01, *range(0xD0, 0xD8)))
 _END = b"\xff\xd9"
 
 
-def _jpeg_header(data: bytes) -> Header | None:
-    """Walk the segments up to the frame header.
+class _Frame(NamedTuple):
+    """A JPEG's bytes up to the end of its frame header, what they declare, and whether its scans must be counted."""
 
-    The end marker must come after it: EXIF thumbnails, which lie before it, have an end of their own,
-    and coded data never holds FF D9 (an FF in there is stuffed). This runs for every face, so it is lean.
+    start: bytes
+    header: Header
+    suspicious: bool
+
+
+_last_frame = _Frame(b"no JPEG starts like this", Header("JPEG", 0, 0, True), False)
+
+
+def _jpeg_header(data: bytes) -> Header | None:
+    """Size from the frame header; complete if the end marker comes after it.
+
+    EXIF thumbnails, which lie before it, have an end of their own, and coded data never holds FF D9 (an
+    FF in there is stuffed). Faces of one set begin with the same bytes up to here, so the last walk is
+    kept: this runs for every face.
     """
+    global _last_frame
+    frame = _last_frame
+    if not data.startswith(frame.start):
+        walked = _walk(data)
+        if walked is None:
+            return None
+        frame = _last_frame = walked
+    start, header, suspicious = frame
+    if suspicious and data.count(b"\xff\xda", len(start)) > _MAX_SCANS:
+        raise _TooManyScans
+    if data.endswith(_END, len(start)) or data.find(_END, len(start)) >= 0:
+        return header
+    return header._replace(complete=False)
+
+
+def _walk(data: bytes) -> _Frame | None:
     position = 2
     while True:
         lead, marker, length = _SEGMENT(data, position)
@@ -150,11 +178,8 @@ def _jpeg_header(data: bytes) -> Header | None:
         else:
             position += 2 + length
     height, width = _SIDES(data, position + 5)
-    position += 2 + length
-    large = marker in _PROGRESSIVE or width * height > _MANY_PIXELS
-    if large and data.count(b"\xff\xda", position) > _MAX_SCANS:
-        raise _TooManyScans
-    return Header("JPEG", width, height, data.endswith(_END, position) or data.find(_END, position) >= 0)
+    suspicious = marker in _PROGRESSIVE or width * height > _MANY_PIXELS
+    return _Frame(bytes(data[: position + 2 + length]), Header("JPEG", width, height, True), suspicious)
 
 
 def _webp_header(data: bytes) -> Header | None:

@@ -6,6 +6,7 @@ one block of bytes, people and media in integer codes, so a listing of millions 
 
 from __future__ import annotations
 
+import io
 import re
 from array import array
 from collections.abc import Iterable, Iterator
@@ -71,7 +72,7 @@ class Names:
     """Names by position and positions by name, in about 32 bytes a name plus the text."""
 
     def __init__(self, names: Iterable[str] = ()) -> None:
-        self._text = bytearray()
+        self._pieces = io.StringIO()
         self._ends = array("q", [0])
         self._hashes = array("q")
         for name in names:
@@ -80,12 +81,13 @@ class Names:
 
     def append(self, name: str) -> None:
         """Add one name; it can be found after ``seal``."""
-        self._text += name.encode("utf-8", "surrogateescape")
-        self._ends.append(len(self._text))
+        self._pieces.write(name)
+        self._ends.append(self._ends[-1] + len(name))
         self._hashes.append(hash(name))
 
     def seal(self) -> Names:
         """Make all names findable."""
+        self._text = self._pieces.getvalue()
         hashes = np.array(self._hashes, np.int64)
         self._order = np.argsort(hashes, kind="stable")
         self._sorted = hashes[self._order]
@@ -95,9 +97,10 @@ class Names:
         return len(self._ends) - 1
 
     def __getitem__(self, index: int) -> str:
-        if not 0 <= index < len(self):
+        if index < 0:
             raise IndexError(index)
-        return self._text[self._ends[index] : self._ends[index + 1]].decode("utf-8", "surrogateescape")
+        ends = self._ends
+        return self._text[ends[index] : ends[index + 1]]
 
     def __iter__(self) -> Iterator[str]:
         return (self[i] for i in range(len(self)))
@@ -183,15 +186,25 @@ class Listing:
         self.subjects = subjects or Coded(facts_of(name).subject for name in self.names)
         self.media = media or Coded(facts_of(name).media for name in self.names)
         self.labels = self.subjects.codes.astype(np.int64) if labels is None else labels
+        # Plain arrays give single items faster than numpy; code -1 finds the None at the end.
+        self._label_of = array("q", self.labels.tobytes())
+        self._subject_of, self._media_of = (
+            array("i", column.codes.tobytes()) for column in (self.subjects, self.media)
+        )
+        self._people, self._medias = [*self.subjects.values, None], [*self.media.values, None]
 
     def __len__(self) -> int:
         return len(self.names)
 
     def record(self, index: int, source: str) -> FaceRecord:
         """What the listing knows of face ``index`` of the source with this name."""
-        label = int(self.labels[index])
+        label = self._label_of[index]
         return brief_record(
-            self.names[index], source, None if label < 0 else label, self.subjects[index], self.media[index]
+            self.names[index],
+            source,
+            label if label >= 0 else None,
+            self._people[self._subject_of[index]],
+            self._medias[self._media_of[index]],
         )
 
 

@@ -27,8 +27,8 @@ from wildstyle.faces.record import Face, FaceRecord, Pixels
 from wildstyle.faces.row import ManifestRow
 from wildstyle.faces.source import FaceSource
 from wildstyle.madeup.camera import BAD_CAMERA, EVERYDAY
-from wildstyle.madeup.person import person
-from wildstyle.madeup.plans import Item, MadeUpSet, subject_name
+from wildstyle.madeup.person import person, subject_name
+from wildstyle.madeup.plans import Item, MadeUpSet
 from wildstyle.madeup.shot import Shot, ShotOptions, shot
 from wildstyle.runs.atomic import replacing, write_text
 

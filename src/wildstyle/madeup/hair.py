@@ -45,9 +45,8 @@ def hairline(hair: Hair, place: Floats) -> Floats:
     # Round the ear hair keeps clear of it.
     forward = smooth(z, -0.75, -0.45)
     value = forehead * forward + side * (1.0 - forward)
-    before_ear = np.where(z > -0.42, value, np.minimum(value, 9.0))
     sideburn_band = (z < -0.28) & (z > -0.80) & (x > 0.95)
-    value = np.where(sideburn_band, y - hair.sideburn, before_ear)
+    value = np.where(sideburn_band, y - hair.sideburn, value)
     if hair.thin > 0.0:
         crown = np.sqrt(place[:, 0] ** 2 + (z + 1.35) ** 2 + (y - 2.0) ** 2)
         value = np.minimum(value, crown - 1.15 * (hair.thin - 0.35) * (hair.thin > 0.45))

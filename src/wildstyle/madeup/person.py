@@ -35,8 +35,13 @@ class MadeUpPerson:
 
     @property
     def name(self) -> str:
-        """Neutral id, ``p`` and the seed."""
-        return f"p{self.seed:05d}"
+        """Neutral id, see `subject_name`."""
+        return subject_name(self.seed)
+
+
+def subject_name(seed: int) -> str:
+    """Neutral id of the person of ``seed``: ``p`` and at least five digits."""
+    return f"p{seed:05d}"
 
 
 @lru_cache(maxsize=64)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from wildstyle.errors import SettingError
+from wildstyle.madeup.person import subject_name
 
 Kind = Literal["clean", "footage", "held-back", "recogniser"]
 
@@ -91,12 +92,10 @@ class MadeUpSet:
         if self.kind == "held-back":
             return tuple(item for n, seed in enumerate(self.person_seeds()) for item in self._held_back(n, seed))
         if self.kind == "footage":
-            return tuple(self._footage(n, seed, shot) for n, seed in enumerate(self.person_seeds()) for shot in self._s)
-        return tuple(self._clean(seed, shot) for seed in self.person_seeds() for shot in self._s)
-
-    @property
-    def _s(self) -> range:
-        return range(self.shots)
+            return tuple(
+                self._footage(n, seed, shot) for n, seed in enumerate(self.person_seeds()) for shot in range(self.shots)
+            )
+        return tuple(self._clean(seed, shot) for seed in self.person_seeds() for shot in range(self.shots))
 
     def _clean(self, seed: int, shot: int) -> Item:
         name = subject_name(seed)
@@ -144,8 +143,3 @@ class MadeUpSet:
                 )
             )
         return items
-
-
-def subject_name(seed: int) -> str:
-    """Neutral id of a person."""
-    return f"p{seed:05d}"

@@ -12,7 +12,7 @@ from wildstyle.faces.record import Face, FaceRecord, Pixels
 from wildstyle.madeup.basis import Floats, head_basis
 from wildstyle.madeup.camera import CLEAN, EVERYDAY, CameraProfile, CameraSettings, degrade
 from wildstyle.madeup.conditions import Conditions, draw_conditions
-from wildstyle.madeup.person import MadeUpPerson
+from wildstyle.madeup.person import MadeUpPerson, subject_name
 from wildstyle.madeup.render import render, to_pixels
 from wildstyle.randomness import item_rng
 
@@ -63,7 +63,7 @@ class Shot:
         record = FaceRecord(
             id=id,
             source=source,
-            subject=f"p{self.person:05d}",
+            subject=subject_name(self.person),
             landmarks=self.landmarks,
             size_before=self.face_side,
             eye_distance_before=float(np.hypot(*eyes)),

@@ -65,8 +65,7 @@ def _chosen(recogniser: Recogniser, engine: str) -> tuple[Embedder, str]:
 def _by_torch(recogniser: Recogniser, device: torch.device) -> Embedder:
     def embed(images: NDArray[np.float32]) -> NDArray[np.float32]:
         with torch.inference_mode():
-            batch = torch.from_numpy(images).to(device).contiguous(memory_format=torch.channels_last)
-            found: NDArray[np.float32] = recogniser.raw(batch).float().cpu().numpy()
+            found: NDArray[np.float32] = recogniser.raw(torch.from_numpy(images).to(device)).float().cpu().numpy()
             return found
 
     return embed

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from wildstyle.adaptation import adapt_recogniser
-from wildstyle.errors import InputError, SettingError
+from wildstyle.errors import InputError
 from wildstyle.evaluation import Outcome, compare
 from wildstyle.faces import FaceSource
 from wildstyle.recognisers import EmbeddingCache, Recogniser, load_recogniser, save_recogniser
@@ -45,7 +45,6 @@ from wildstyle.verbs.measuring import LabelledSet, measure, open_labelled
 from wildstyle.verbs.places import cache_folder
 from wildstyle.verbs.preparing import Prepared, prepare
 from wildstyle.verbs.progress import Progress, Silent
-from wildstyle.verbs.recogniser_of import recogniser_of
 from wildstyle.verbs.recording import (
     adaptation_diagnostics,
     adapted_record,
@@ -91,8 +90,7 @@ def adapt(job: AdaptJob, *, progress: Progress | None = None, arguments: tuple[s
     """
     progress = progress or Silent()
     looked = check(job, progress=progress)
-    refuse(looked)
-    run = _Run.begin(job, progress, arguments)
+    run = _Run.begin(job, refuse(looked), progress, arguments)
     store_check(run.folder, looked)
     prepared = run.prepare()
     before = run.measure(run.untouched)
@@ -105,8 +103,8 @@ def adapt(job: AdaptJob, *, progress: Progress | None = None, arguments: tuple[s
     return AdaptOutcome(run.folder, verdict, evaluations, adapted)
 
 
-def refuse(looked: CheckReport) -> None:
-    """Stop before anything is written where a check found faults.
+def refuse(looked: CheckReport) -> Recogniser:
+    """Stop before anything is written where a check found faults; else the recogniser it opened.
 
     Raises:
         InputError: lists all faults.
@@ -114,8 +112,9 @@ def refuse(looked: CheckReport) -> None:
     faults = [f"{fault.what}: {fault.outcome}" for fault in looked.faults]
     if len(faults) == 1:
         raise InputError(faults[0].removesuffix("."))
-    if faults:
+    if faults or looked.recogniser is None:
         raise InputError(f"{len(faults)} faults. " + " ".join(f"({i}) {text}" for i, text in enumerate(faults, 1)))
+    return looked.recogniser
 
 
 @dataclass
@@ -135,11 +134,8 @@ class _Run:
     # -- beginning ---------------------------------------------------------------------------------------------
 
     @classmethod
-    def begin(cls, job: AdaptJob, progress: Progress, arguments: tuple[str, ...]) -> _Run:
+    def begin(cls, job: AdaptJob, untouched: Recogniser, progress: Progress, arguments: tuple[str, ...]) -> _Run:
         """Open everything before anything is written."""
-        if not job.target:
-            raise SettingError("no footage was given", remedy="name a folder, tar or video with --target")
-        untouched = recogniser_of(job.recogniser, job.contract, job.source, progress)
         labelled = tuple(open_labelled(spec) for spec in job.evaluate)
         folder = RunFolder.create(job.out, resolved(job), command="adapt", may_differ=MAY_DIFFER)
         inputs: dict[str, Any] = {

@@ -23,7 +23,7 @@ from wildstyle.verbs.jobs import MAY_DIFFER, AdaptJob
 from wildstyle.verbs.measuring import LabelledSet, check_size, open_labelled, spread
 from wildstyle.verbs.preparing import state_of
 from wildstyle.verbs.progress import Progress, Silent
-from wildstyle.verbs.recogniser_of import recogniser_of
+from wildstyle.verbs.recogniser_of import PROBED_FACES, recogniser_of
 
 Severity = Literal["fault", "warning", "fine"]
 Opened = TypeVar("Opened")
@@ -62,10 +62,12 @@ class CheckReport:
     Attributes:
         findings: what was found.
         estimate: predicted seconds, or None where too little could be opened to say.
+        recogniser: the job's recogniser under its contract, or None where it can't be opened.
     """
 
     findings: list[Finding] = field(default_factory=list)
     estimate: Estimate | None = None
+    recogniser: Recogniser | None = None
 
     @property
     def faults(self) -> list[Finding]:
@@ -91,6 +93,7 @@ class _Inquiry:
     report: CheckReport
     closing: ExitStack
     recogniser: Recogniser | None = None
+    found_by_trying: bool = False
     source: FaceSource | None = None
     targets: list[FaceSource] = field(default_factory=list)
     labelled: list[LabelledSet] = field(default_factory=list)
@@ -98,7 +101,7 @@ class _Inquiry:
 
     def run(self) -> None:
         """All checks; a later one works with what the earlier ones could open."""
-        self.recogniser = self._try("recogniser", self._open_recogniser)
+        self.recogniser = self.report.recogniser = self._try("recogniser", self._open_recogniser)
         if self.job.detector is not None:
             self._try("detector", lambda: open_detector(self.job.detector).name)
         self.source = self._try("source", self._open_source)
@@ -119,12 +122,13 @@ class _Inquiry:
     # -- opening -----------------------------------------------------------------------------------------------
 
     def _open_recogniser(self) -> Recogniser:
-        loaded = recogniser_of(self.job.recogniser, self.job.contract, self.job.source)
+        loaded, self.found_by_trying = recogniser_of(self.job.recogniser, self.job.contract, self.job.source)
         contract = loaded.contract
         self._say(
             "recogniser",
             "fine",
-            f"{contract.model_id}: {contract.channel_order}, {contract.input_size} px, {contract.embedding_size}-d.",
+            f"{contract.model_id}: {contract.channel_order}, {contract.input_size} px, {contract.embedding_size}-d."
+            + (" Its contract was found by trying all ways on the source's people." if self.found_by_trying else ""),
         )
         return loaded
 
@@ -253,9 +257,11 @@ class _Inquiry:
                 )
 
     def _preprocessing(self) -> None:
-        if self.recogniser is None or self.source is None or state_of(self.job.source, self._size()) == "raw":
+        if self.recogniser is None or self.source is None or self.found_by_trying:
             return
-        found = probe(self.recogniser.network, self.source, input_size=self._size())
+        if state_of(self.job.source, self._size()) == "raw":
+            return
+        found = probe(self.recogniser.network, self.source, input_size=self._size(), most=PROBED_FACES)
         stated = self.recogniser.contract.preprocessing()
         ways = [(row, row.preprocessing.contract(model_id="probed", embedding_size=1)) for row in found.rows]
         ours = next((row for row, way in ways if _same_input(way.preprocessing(), stated)), None)

@@ -8,7 +8,7 @@ from typing import Literal
 
 from wildstyle.adaptation import AdaptSettings
 from wildstyle.errors import SettingError
-from wildstyle.faces.ingest import IngestOptions
+from wildstyle.faces.cutting import IngestOptions
 from wildstyle.synthesis import FitSettings
 
 EvaluationRole = Literal["target", "guard"]

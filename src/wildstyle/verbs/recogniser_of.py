@@ -11,18 +11,23 @@ from wildstyle.faces import open_faces
 from wildstyle.recognisers import Recogniser, load_recogniser, read_contract
 from wildstyle.recognisers.importing import import_onnx
 from wildstyle.recognisers.probing import ProbeReport, probe
-from wildstyle.verbs.progress import Progress, Silent
+
+PROBED_FACES = 160
+"""Faces on which all ways are tried: enough to tell orders and ranges apart, ten passes over them in seconds."""
 
 
-def recogniser_of(model: Path, contract: str | None, source: Path, progress: Progress | None = None) -> Recogniser:
+def recogniser_of(model: Path, contract: str | None, source: Path) -> tuple[Recogniser, bool]:
     """Load ``model``; where neither its file nor the user says how it wants its input, try all ways on ``source``.
+
+    Returns:
+        The recogniser, and whether its contract was found by trying.
 
     Raises:
         ContractError: stored and stated contract disagree, or trying does not settle the question.
         InputError, ImportRefused: the model can't be used.
     """
     if contract is not None or read_contract(model) is not None:
-        return load_recogniser(model, contract=contract)
+        return load_recogniser(model, contract=contract), False
     remedy = "state it, e.g. --contract rgb,pm1, or see `wildstyle recogniser probe`"
     try:
         found = probe_on(model, source)
@@ -35,10 +40,7 @@ def recogniser_of(model: Path, contract: str | None, source: Path, progress: Pro
         raise ContractError(
             f"has no contract, and trying did not settle it: {found.statement}", where=model, remedy=remedy
         )
-    (progress or Silent()).note(
-        f"{model.name} has no contract; {best} was found by trying all ways on the source's people"
-    )
-    return load_recogniser(model, contract=str(best))
+    return load_recogniser(model, contract=str(best)), True
 
 
 def probe_on(model: Path, faces: Path) -> ProbeReport:
@@ -50,7 +52,7 @@ def probe_on(model: Path, faces: Path) -> ProbeReport:
     """
     network, size = _bare_network(model)
     with open_faces(faces) as source:
-        return probe(network, source, input_size=size)
+        return probe(network, source, input_size=size, most=PROBED_FACES)
 
 
 def _bare_network(model: Path) -> tuple[nn.Module, int]:
