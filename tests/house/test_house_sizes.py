@@ -75,8 +75,8 @@ def test_faults_are_found() -> None:
     assert faults(f"def f():\n{body}\n", "m") == [f"m:1 f has {FUNCTION_LINES + 1} lines"]
     assert faults('def f():\n    """Doc.\n' + "\n" * 90 + '    """\n    return 1\n', "m") == []
     assert faults("x = 1\n" * (MODULE_LINES + 1), "m") == [f"m: {MODULE_LINES + 1} lines"]
-    assert len(faults("def f(a, b, c, d, *, e, f, g): ...\nassert f\nprint(1)\n", "m")) == 3
-    assert faults("class A:\n    def f(self, a, b, c, d, e, f): ...\n", "m") == []
+    assert len(faults("def f(a, b, c, d, *, e, f, g, h): ...\nassert f\nprint(1)\n", "m")) == 3
+    assert faults("class A:\n    def f(self, a, b, c, d, e, f, g): ...\n", "m") == []
 
 
 def exceptions(path: Path) -> list[str]:

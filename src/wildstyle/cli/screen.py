@@ -6,7 +6,7 @@ import time
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
 console = Console(highlight=False)
@@ -20,7 +20,6 @@ class Screen:
 
     def __init__(self) -> None:
         self._bar: Bar | None = None
-        self._task: TaskID | None = None
         self._stage = ""
         self._said = 0.0
 
@@ -61,10 +60,9 @@ class Screen:
                 console=console,
                 transient=True,
             )
+            self._bar.add_task("", total=total, detail=detail)
             self._bar.start()
-            self._task = self._bar.add_task("", total=total, detail=detail)
-        assert self._task is not None
-        self._bar.update(self._task, completed=done, total=total, detail=detail)
+        self._bar.update(self._bar.task_ids[0], completed=done, total=total, detail=detail)
 
     def _end_bar(self) -> None:
         if self._bar is not None:
