@@ -150,7 +150,7 @@ def main() -> None:
         "MiB",
         "lower",
         command=COMMAND,
-        note="a whole process that only embeds",
+        note="a process that only embeds",
         **common,
     )
     print(f"from the tar: {whole:.1f} images/s; peak memory {peak:.0f} MiB")

@@ -28,7 +28,9 @@ from wildstyle.synthesis.losses import (
     direction_loss,
     fooling_loss,
     identity_distance,
+    identity_miss,
     identity_target,
+    residual_size,
     target_weight,
 )
 from wildstyle.synthesis.material import FitBatches, TargetFaces, read_target
@@ -166,6 +168,11 @@ def test_losses_by_hand() -> None:
     torch.testing.assert_close(target_weight(magnitude, (1.0, 3.0)), torch.tensor([0.0, 0.0, 0.5, 1.0]))
     a, b = torch.tensor([[1.0, 0.0]]), torch.tensor([[0.6, 0.8]])
     assert identity_distance(a, b).item() == pytest.approx(0.4)
+    assert identity_miss(torch.tensor([0.2, 0.35]), torch.tensor([0.1, 0.35])).item() == pytest.approx(0.01 / 0.25 / 2)
+    added = torch.zeros(1, 1, 112, 112)
+    added[..., 38:102, 24:88] = -0.5
+    assert residual_size(added).item() == pytest.approx(0.5 * 64 * 64 / 112**2)
+    assert residual_size(torch.ones(1, 1, 112, 112) - 2 * (added != 0)).item() == pytest.approx(5 - 4 * 64**2 / 112**2)
     real, fake = torch.tensor([[2.0, 0.5]]), torch.tensor([[0.0, 1.0], [9.0, 9.0]])
     # real: relu(1 - 2) = 0 and relu(1 - 0.5) = 0.5, mean 0.25; fake: (1 + 2) / 2 = 1.5, the second has no weight.
     weight = torch.tensor([3.0, 0.0])

@@ -34,6 +34,14 @@ def test_change_grows_from_nothing(generator: Generator, faces: torch.Tensor) ->
     assert size[0] < 0.05 * size[3]
 
 
+def test_black_outside_the_picture_stays_black(generator: Generator, faces: torch.Tensor) -> None:
+    cropped = faces * 0.8 + 0.1
+    cropped[:, :, :, :30] = 0.0
+    made = generator(cropped, codes(), SEEDS)
+    assert made[:, :, :, :30].max() == 0
+    assert ((made - cropped)[:, :, :, 30:] != 0).float().mean() > 0.99
+
+
 def test_seed_decides_the_noise(generator: Generator, faces: torch.Tensor) -> None:
     first = generator(faces, codes(), SEEDS)
     assert torch.equal(first, generator(faces, codes(), SEEDS))

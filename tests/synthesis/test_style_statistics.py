@@ -34,6 +34,13 @@ def test_each_degradation_moves_its_statistic(faces: torch.Tensor) -> None:
     assert value(light + grain * light, "noise in the light") > value(light + grain * (1 - light), "noise in the light")
 
 
+def test_noise_is_even_and_edges_are_not() -> None:
+    edge = torch.cat([torch.full((1, 3, 112, 56), 0.3), torch.full((1, 3, 112, 56), 0.7)], dim=3)
+    for band in range(3):
+        name = f"unevenness of luma, band {band}"
+        assert value(edge, name) > value(noisy(0.05), name) + 0.5
+
+
 def test_black_outside_the_picture_does_not_count() -> None:
     plain = noisy(0.05)
     cropped = plain.clone()

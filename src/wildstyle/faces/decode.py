@@ -8,6 +8,7 @@ landmarks and boxes always refer to the turned picture.
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import cv2
@@ -65,6 +66,25 @@ def decode_image(data: bytes, *, where: str, max_pixels: int = MAX_PIXELS) -> Pi
     if image is None:
         raise UnreadableFace(f"{header.kind} is corrupt", where=where, remedy=_AGAIN)
     return image
+
+
+def decode_images(encoded: Sequence[bytes], *, max_pixels: int = MAX_PIXELS) -> list[Pixels]:
+    """Decode several images under the same rules as ``decode_image``; all or none.
+
+    Checking all headers before decoding is faster than by turns: decoding drives the interpreter out of
+    the processor's cache.
+
+    Raises:
+        UnreadableFace: one of them can't be used; which one is not said.
+    """
+    for data in encoded:
+        _, width, height, complete = read_header(data, where="several images")
+        if not complete or width * height > max_pixels:
+            raise UnreadableFace("one is truncated or too large", where="several images")
+    images = [image for image in map(_decode, encoded) if image is not None]
+    if len(images) < len(encoded):
+        raise UnreadableFace("one is corrupt", where="several images")
+    return images
 
 
 def _decode(data: bytes) -> Pixels | None:

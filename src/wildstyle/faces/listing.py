@@ -9,15 +9,15 @@ from __future__ import annotations
 import io
 import re
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wildstyle.errors import HostileFile
-from wildstyle.faces.record import FaceRecord, brief_record
-from wildstyle.faces.source import FaceSource
+from wildstyle.faces.record import Face, FaceRecord, brief_record
+from wildstyle.faces.source import FaceSource, decode_together
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 _DRIVE = re.compile(r"[A-Za-z]:")
@@ -218,6 +218,9 @@ class ListedSource(FaceSource):
 
     def record(self, index: int) -> FaceRecord:
         return self.listing.record(index, self.name)
+
+    def read_together(self, indices: Sequence[int]) -> list[Face] | None:
+        return decode_together(self, indices)
 
     def labels(self) -> NDArray[np.int64]:
         return self.listing.labels.copy()

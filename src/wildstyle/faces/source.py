@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wildstyle.errors import InputError
-from wildstyle.faces.decode import decode_image
+from wildstyle.faces.decode import decode_image, decode_images
 from wildstyle.faces.record import Face, FaceRecord
 
 
@@ -59,6 +59,13 @@ class FaceSource(ABC):
         record = self.record(index)
         return Face(decode_image(self.encoded(index), where=f"{self.location}:{record.id}"), record)
 
+    def read_together(self, indices: Sequence[int]) -> list[Face] | None:
+        """All faces at ``indices`` where the source has a faster way than ``read`` by ``read``, else None.
+
+        None also if any of them can't be read; then ``read`` says which and why.
+        """
+        return None
+
     def labels(self) -> NDArray[np.int64]:
         """Class index of every face, (N,) int64, -1 where the person is unknown."""
         records = (self.record(i) for i in range(len(self)))
@@ -84,6 +91,16 @@ class FaceSource(ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def decode_together(source: FaceSource, indices: Sequence[int]) -> list[Face] | None:
+    """``read_together`` of sources that hold encoded images: first all records and bytes, then all pixels."""
+    try:
+        records = [source.record(index) for index in indices]
+        images = decode_images([source.encoded(index) for index in indices])
+    except InputError:
+        return None
+    return list(map(Face, images, records))
 
 
 class Subset(FaceSource):
@@ -120,6 +137,9 @@ class Subset(FaceSource):
 
     def read(self, index: int) -> Face:
         return self.base.read(int(self.indices[index]))
+
+    def read_together(self, indices: Sequence[int]) -> list[Face] | None:
+        return self.base.read_together(self.indices[indices].tolist())
 
     def labels(self) -> NDArray[np.int64]:
         return self.base.labels()[self.indices]

@@ -42,9 +42,9 @@ def stream(
     """
     if workers < 0 or read_ahead < 0:
         raise SettingError(f"workers={workers}, read_ahead={read_ahead}: neither may be negative")
-    wanted = iter(range(len(source)) if indices is None else indices)
+    wanted = iter(range(len(source))) if indices is None else map(int, indices)
     if workers == 0:
-        return (_read_one(source, int(i)) for i in wanted)
+        return (_read_one(source, i) for i in wanted)
     return _prefetched(source, wanted, workers, read_ahead)
 
 
@@ -55,15 +55,29 @@ def _read_one(source: FaceSource, index: int) -> Face | UnreadableFace:
         return error
 
 
-def _read_run(source: FaceSource, run: list[int], stop: threading.Event) -> list[Face | Exception]:
+_Found = list[Face | Exception]
+_Job = tuple[list[int], "SimpleQueue[_Found]"]
+
+
+def _work(source: FaceSource, jobs: SimpleQueue[_Job | None], stop: threading.Event) -> None:
+    """Read runs until told to end; each run's faces go into the place that came with it."""
+    while (job := jobs.get()) is not None:
+        run, place = job
+        place.put([] if stop.is_set() else _read_run(source, run, stop))
+
+
+def _read_run(source: FaceSource, run: list[int], stop: threading.Event) -> _Found:
     """Faces of one run up to the first error of the container, which comes last."""
-    found: list[Face | Exception] = []
-    read, stopped = source.read, stop.is_set
+    with contextlib.suppress(Exception):  # one by one it shows which face is to blame
+        together = source.read_together(run)
+        if together is not None:
+            return list(together)
+    found: _Found = []
     for index in run:
-        if stopped():
+        if stop.is_set():
             break
         try:
-            found.append(read(int(index)))
+            found.append(source.read(index))
         except UnreadableFace as error:
             found.append(error)
         except Exception as error:
@@ -75,29 +89,38 @@ def _read_run(source: FaceSource, run: list[int], stop: threading.Event) -> list
 def _prefetched(
     source: FaceSource, wanted: Iterator[int], workers: int, read_ahead: int
 ) -> Iterator[Face | UnreadableFace]:
-    waiting: deque[Future[list[Face | Exception]]] = deque()
+    jobs: SimpleQueue[_Job | None] = SimpleQueue()
+    waiting: deque[SimpleQueue[_Found]] = deque()
     stop = threading.Event()
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="faces")
+    # Daemons, since a stream that nobody reads to its end must not keep the program alive.
+    threads = [threading.Thread(target=_work, args=(source, jobs, stop), daemon=True, name="faces") for _ in range(workers)]
     allowed, largest = workers, 0  # nothing is known of the sizes yet
     try:
+        for thread in threads:
+            thread.start()
         while True:
             length = max(1, min(_RUN, allowed // workers // 2))
             while len(waiting) < max(workers, allowed // length) and (run := list(islice(wanted, length))):
-                waiting.append(pool.submit(_read_run, source, run, stop))
+                waiting.append(SimpleQueue())
+                jobs.put((run, waiting[-1]))
             if not waiting:
                 return
-            for face in waiting.popleft().result():
-                if isinstance(face, Face):
-                    largest = max(largest, face.image.nbytes)
-                elif not isinstance(face, UnreadableFace):
-                    raise face
-                yield face
-            if largest:
-                allowed = max(workers, min(read_ahead, _MEMORY // largest))
+            found = waiting.popleft().get()
+            largest = max(largest, *(face.image.nbytes for face in found if isinstance(face, Face)), 0)
+            allowed = max(workers, min(read_ahead, _MEMORY // largest)) if largest else workers
+            yield from _until_error(found)
     finally:
-        # Also on Ctrl-C and when the caller stops early: nobody waits for more than one face.
+        # Also on Ctrl-C and when the caller stops early: nobody waits for more than one short run.
         stop.set()
-        pool.shutdown(wait=True, cancel_futures=True)
+        for _ in threads:
+            jobs.put(None)
+        for thread in threads:
+            if thread.ident is not None:
+                thread.join()
+
+
+def _until_error(found: _Found) -> list[Face | UnreadableFace]:
+    return found
 
 
 def working_batch(faces: Sequence[Face]) -> NDArray[np.float32]:

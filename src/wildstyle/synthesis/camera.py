@@ -69,13 +69,13 @@ def strengths_of(raw: Tensor, gate: Tensor) -> CameraStrengths:
         raw, [2, 1, 2, 9, 3, 3, 2, len(BLOCK_SIZES)], dim=1
     )
     return CameraStrengths(
-        blur=gate * 6.0 * torch.sigmoid(blur - 1.5),
-        colour_blur=gate * 8.0 * torch.sigmoid(colour_blur - 1.5),
+        blur=gate * 5.0 * torch.sigmoid(blur - 0.5),
+        colour_blur=gate * 8.0 * torch.sigmoid(colour_blur - 1.0),
         tone=torch.tanh(gate) * torch.tanh(tone),
-        colour=gate.unsqueeze(2) * torch.tanh(colour).view(-1, 3, 3) * _reach(_COLOUR_REACH, raw),
-        shift=gate * torch.tanh(shift) * _reach(_SHIFT_REACH, raw),
+        colour=torch.tanh(gate).unsqueeze(2) * torch.tanh(colour).view(-1, 3, 3) * _reach(_COLOUR_REACH, raw),
+        shift=torch.tanh(gate) * torch.tanh(shift) * _reach(_SHIFT_REACH, raw),
         noise=gate * 0.15 * torch.sigmoid(noise - 3.0),
-        noise_shape=torch.cat([torch.tanh(shape[:, :1]), 1.5 * torch.sigmoid(shape[:, 1:])], dim=1),
+        noise_shape=torch.cat([torch.tanh(shape[:, :1]), 1.2 * torch.sigmoid(shape[:, 1:])], dim=1),
         block=gate * 2.0 * torch.sigmoid(block - 3.0),
     )
 

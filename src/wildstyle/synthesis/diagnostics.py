@@ -24,6 +24,7 @@ from wildstyle.synthesis.statistics import style_statistics
 from wildstyle.synthesis.window import picture_mask
 
 _FACES = 384
+_IDENTIFIED = 192
 _BINS = 6
 
 
@@ -91,13 +92,14 @@ def diagnose(
     seen = _measure(generator, identity, images, whole, upper, seeds)
     held = _statistics(to_images(target.held[:_FACES]))
     fitted = _statistics(to_images(target.fit[rng.permutation(len(target.fit))[:_FACES]]))
+    magnitude = length[: len(seen.distance), 0].numpy()
     scale = _Common(np.concatenate([seen.clean, held]))
     return FitDiagnostics(
         distance_source=kernel_distance(scale(seen.clean), scale(held)),
         distance_synthesised=kernel_distance(scale(seen.made), scale(held)),
         distance_target=kernel_distance(scale(fitted), scale(held)),
-        identity=_bins(length[:, 0].numpy(), seen.distance, settings),
-        identity_correlation=float(np.corrcoef(length[:, 0].numpy(), seen.distance)[0, 1]),
+        identity=_bins(magnitude, seen.distance, settings),
+        identity_correlation=float(np.corrcoef(magnitude, seen.distance)[0, 1]),
         faces=len(images),
         held=len(held),
         unusable=target.failures,
@@ -131,8 +133,9 @@ def _measure(
         content = generator.encode(faces)
         clean.append(style_statistics(faces, mask))
         made.append(style_statistics(generator.decode(faces, content, upper[part], seeds[part]), mask))
-        changed = generator.decode(faces, content, whole[part], seeds[part])
-        distance.append(identity_distance(identity.embed(faces), identity.embed(changed)))
+        if sum(len(d) for d in distance) < _IDENTIFIED:
+            changed = generator.decode(faces, content, whole[part], seeds[part])
+            distance.append(identity_distance(identity.embed(faces), identity.embed(changed)))
     return _Seen(*(torch.cat(p).double().numpy() for p in (clean, made, distance)))
 
 

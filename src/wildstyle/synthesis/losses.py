@@ -47,6 +47,12 @@ def fooling_loss(fake: Tensor, weight: Tensor) -> Tensor:
     return -(fake.mean(dim=1) * share).sum()
 
 
+def residual_size(added: Tensor) -> Tensor:
+    """Mean size of the learned change (N, 3, S, S), counted five times where nothing compares it to the target; 0-d."""
+    size = added.abs()
+    return 5.0 * size.mean() - 4.0 * inner_face(size).sum() / size.numel()
+
+
 class DirectionReader(nn.Module):
     """Reads the direction of a style code off what it did to a face.
 

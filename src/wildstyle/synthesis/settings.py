@@ -24,7 +24,7 @@ class LossWeights:
     statistics: float = 1.0
     adversarial: float = 0.3
     identity: float = 6.0
-    direction: float = 0.15
+    direction: float = 0.25
     residual: float = 3.0
 
 

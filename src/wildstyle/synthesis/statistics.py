@@ -20,6 +20,7 @@ STATISTICS = (
     *(f"detail of luma, band {k}" for k in range(4)),
     *(f"detail of colour, band {k}" for k in range(3)),
     *(f"peakedness of luma, band {k}" for k in range(3)),
+    *(f"unevenness of luma, band {k}" for k in range(3)),
     "change downwards",
     "change across",
     "noise, finest",
@@ -67,7 +68,7 @@ def _moments(ycc: Tensor, mask: Tensor) -> list[Tensor]:
 
 
 def _bands(ycc: Tensor, mask: Tensor) -> list[Tensor]:
-    luma, colour, peaked = [], [], []
+    luma, colour, peaked, uneven = [], [], [], []
     level = ycc
     for band in range(4):
         smaller = functional.avg_pool2d(level, 2)
@@ -78,8 +79,16 @@ def _bands(ycc: Tensor, mask: Tensor) -> list[Tensor]:
             colour.append((size[:, 1:].mean(1, keepdim=True) + _FLOOR).log())
             square = _average(detail[:, :1].square(), mask)
             peaked.append(((square + _FLOOR**2) / (size[:, :1] + _FLOOR).square()).log())
+            uneven.append(_unevenness(detail[:, :1].abs(), mask, size[:, :1], 8 >> min(band, 1)))
         level, mask = smaller, functional.avg_pool2d(mask, 2)
-    return [*luma, *colour, *peaked]
+    return [*luma, *colour, *peaked, *uneven]
+
+
+def _unevenness(detail: Tensor, mask: Tensor, size: Tensor, cell: int) -> Tensor:
+    """How much detail differs from place to place: high for the edges of a face, low for noise."""
+    covered = functional.avg_pool2d(mask, cell)
+    local = functional.avg_pool2d(detail * mask, cell) / covered
+    return ((_average(local.square(), covered) + _FLOOR**2) / (size + _FLOOR).square()).log()
 
 
 def _gradients(luma: Tensor, mask: Tensor) -> list[Tensor]:

@@ -23,6 +23,7 @@ from wildstyle.synthesis.losses import (
     identity_distance,
     identity_miss,
     identity_target,
+    residual_size,
     target_weight,
 )
 from wildstyle.synthesis.settings import FitSettings
@@ -138,7 +139,7 @@ class SynthesisTask:
             "adversarial": fooling_loss(self.critic(pair.seen(made)), weight),
             "direction": direction_loss(self.reader(batch.images, made, change), batch.code),
             "identity": self._identity_miss(batch, made),
-            "residual": added.abs().mean(),
+            "residual": residual_size(added),
         }
         loss = sum(getattr(weights, name) * term for name, term in terms.items())
         self._update(self.maker, loss)

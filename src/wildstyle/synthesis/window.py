@@ -24,9 +24,9 @@ def inner_face(images: Tensor, shift: tuple[int, int] = (0, 0)) -> Tensor:
 
 
 def black_outside(images: Tensor) -> Tensor:
-    """Where there is nothing but black: 1 there, 0 in the picture.
+    """Black pixels in or next to a stretch of nothing but black: 1 there, 0 in the picture.
 
-    Worked out on cells of 4 x 4 px; black that fills 3 x 3 cells counts, wherever it is.
+    A stretch is 3 x 3 cells of 4 x 4 px or more, wherever it is.
 
     Args:
         images: (N, 3, S, S) in [0, 1], untouched faces, S a multiple of 4.
@@ -34,7 +34,9 @@ def black_outside(images: Tensor) -> Tensor:
     Returns:
         (N, 1, S, S) of the images' dtype, without gradient.
     """
-    return _enlarged(_grown(_black_cells(images), 1))
+    with torch.no_grad():
+        black = images.amax(1, keepdim=True) < _BLACK
+        return black * _enlarged(_grown(_black_cells(images), 3))
 
 
 def picture_mask(images: Tensor) -> Tensor:
