@@ -33,6 +33,8 @@ def inspect_command(path: FacesPath, workers: Annotated[int, typer.Option(help="
         console.print(f"{count:>9,}  {size} px")
     if len(found.sizes) > 5:
         console.print(f"{sum(count for _, count in found.sizes[5:]):>9,}  of {len(found.sizes) - 5} other sizes")
+    for name in found.repeats[:_LISTED]:
+        console.print(f"stored twice, counted once: {escape(name)}", soft_wrap=True)
     for name, reason in found.unreadable[:_LISTED]:
         console.print(f"unreadable: {escape(name)}: {escape(reason)}", soft_wrap=True)
     if len(found.unreadable) > _LISTED:

@@ -10,6 +10,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bar
 
 console = Console(highlight=False)
+if not console.is_terminal:
+    # A log has no width to fit; tables stay readable in it.
+    console = Console(highlight=False, width=140)
 errors = Console(stderr=True, highlight=False)
 
 

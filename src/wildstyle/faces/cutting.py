@@ -15,6 +15,7 @@ from wildstyle.faces.record import Pixels
 from wildstyle.faces.video import FrameStep
 
 UNREADABLE = "unreadable"
+REPEATED = "repeated"
 NO_FACE = "no face"
 TOO_SMALL = "too small"
 IMPLAUSIBLE = "implausible landmarks"
@@ -76,7 +77,7 @@ class Loss:
 def examine(shot: Shot, detector: Detector, options: IngestOptions) -> tuple[list[Cut], list[Loss]]:
     """Cut the faces of one shot; without any, one loss of kind picture says why."""
     if shot.image is None:
-        return [], [Loss(shot.id, "picture", UNREADABLE, shot.fault or "no pixels")]
+        return [], [Loss(shot.id, "picture", REPEATED if shot.repeated else UNREADABLE, shot.fault or "no pixels")]
     # Frames without a face are common and not tightly cut: no need to look at them four times.
     margins = MARGINS if shot.frame is None else ()
     found = find_faces(detector, shot.image, least_score=options.least_score, margins=margins)

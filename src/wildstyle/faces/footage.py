@@ -30,6 +30,7 @@ class Shot:
         frame, seconds: place in the video, or None.
         image: (H, W, 3) uint8 RGB, or None where it can't be read or was skipped.
         fault: why it can't be read, or None.
+        repeated: the same picture was there before.
     """
 
     id: str
@@ -40,6 +41,7 @@ class Shot:
     seconds: float | None = None
     image: Pixels | None = None
     fault: str | None = None
+    repeated: bool = False
 
 
 class Footage(Protocol):
@@ -97,6 +99,8 @@ class Pictures:
             record = self.source.record(index)
             image, fault = (None, None) if index < skip else self._read(index)
             yield Shot(record.id, stem, record.subject, record.media, image=image, fault=fault)
+        for number, name in enumerate(self.source.repeats):
+            yield Shot(name, f"repeat#{number}", fault="stored a second time with the same bytes", repeated=True)
 
     def _read(self, index: int) -> tuple[Pixels | None, str | None]:
         try:
@@ -106,7 +110,7 @@ class Pictures:
 
     def count(self) -> int:
         """Number of pictures."""
-        return len(self.source)
+        return len(self.source) + len(self.source.repeats)
 
     def fingerprint(self) -> str:
         """Digest of all ids."""

@@ -28,10 +28,12 @@ class FaceSource(ABC):
     Attributes:
         name: short name, unique in a run (file stem by default).
         location: what the user gave, for messages.
+        repeats: ids of pictures that are stored once more with the same bytes; they count once.
     """
 
     name: str
     location: str
+    repeats: tuple[str, ...] = ()
     _positions: dict[str, int] | None = None
 
     @abstractmethod

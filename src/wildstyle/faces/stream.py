@@ -7,11 +7,13 @@ workers, none included.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
+from queue import SimpleQueue
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,7 +57,13 @@ def _read_one(source: FaceSource, index: int) -> Face | UnreadableFace:
         return error
 
 
-_Found = list[Face | Exception]
+class _Found(NamedTuple):
+    """Faces of one run, and the error of the container that ended it, if any."""
+
+    faces: list[Face | UnreadableFace]
+    error: Exception | None
+
+
 _Job = tuple[list[int], "SimpleQueue[_Found]"]
 
 
@@ -63,27 +71,24 @@ def _work(source: FaceSource, jobs: SimpleQueue[_Job | None], stop: threading.Ev
     """Read runs until told to end; each run's faces go into the place that came with it."""
     while (job := jobs.get()) is not None:
         run, place = job
-        place.put([] if stop.is_set() else _read_run(source, run, stop))
+        place.put(_read_run(source, run, stop))
 
 
 def _read_run(source: FaceSource, run: list[int], stop: threading.Event) -> _Found:
-    """Faces of one run up to the first error of the container, which comes last."""
-    with contextlib.suppress(Exception):  # one by one it shows which face is to blame
-        together = source.read_together(run)
-        if together is not None:
-            return list(together)
-    found: _Found = []
+    faces: list[Face | UnreadableFace] = []
+    if not stop.is_set():
+        with contextlib.suppress(Exception):  # one by one it shows which face is to blame
+            together = source.read_together(run)
+            if together is not None:
+                return _Found(list(together), None)
     for index in run:
         if stop.is_set():
             break
         try:
-            found.append(source.read(index))
-        except UnreadableFace as error:
-            found.append(error)
+            faces.append(_read_one(source, index))
         except Exception as error:
-            found.append(error)
-            break
-    return found
+            return _Found(faces, error)
+    return _Found(faces, None)
 
 
 def _prefetched(
@@ -92,12 +97,9 @@ def _prefetched(
     jobs: SimpleQueue[_Job | None] = SimpleQueue()
     waiting: deque[SimpleQueue[_Found]] = deque()
     stop = threading.Event()
-    # Daemons, since a stream that nobody reads to its end must not keep the program alive.
-    threads = [threading.Thread(target=_work, args=(source, jobs, stop), daemon=True, name="faces") for _ in range(workers)]
+    threads = _started(workers, source, jobs, stop)
     allowed, largest = workers, 0  # nothing is known of the sizes yet
     try:
-        for thread in threads:
-            thread.start()
         while True:
             length = max(1, min(_RUN, allowed // workers // 2))
             while len(waiting) < max(workers, allowed // length) and (run := list(islice(wanted, length))):
@@ -105,22 +107,31 @@ def _prefetched(
                 jobs.put((run, waiting[-1]))
             if not waiting:
                 return
-            found = waiting.popleft().get()
-            largest = max(largest, *(face.image.nbytes for face in found if isinstance(face, Face)), 0)
+            faces, error = waiting.popleft().get()
+            largest = max(largest, 0, *(face.image.nbytes for face in faces if isinstance(face, Face)))
             allowed = max(workers, min(read_ahead, _MEMORY // largest)) if largest else workers
-            yield from _until_error(found)
+            yield from faces
+            if error is not None:
+                raise error
     finally:
         # Also on Ctrl-C and when the caller stops early: nobody waits for more than one short run.
         stop.set()
         for _ in threads:
             jobs.put(None)
         for thread in threads:
-            if thread.ident is not None:
-                thread.join()
+            thread.join()
 
 
-def _until_error(found: _Found) -> list[Face | UnreadableFace]:
-    return found
+def _started(
+    count: int, source: FaceSource, jobs: SimpleQueue[_Job | None], stop: threading.Event
+) -> list[threading.Thread]:
+    """Daemons, since a stream that nobody reads to its end must not keep the program alive."""
+    threads = [
+        threading.Thread(target=_work, args=(source, jobs, stop), daemon=True, name=f"faces-{k}") for k in range(count)
+    ]
+    for thread in threads:
+        thread.start()
+    return threads
 
 
 def working_batch(faces: Sequence[Face]) -> NDArray[np.float32]:

@@ -43,7 +43,7 @@ class TarSource(ListedSource):
     members are skipped; other members can be read with ``member``. The whole index is checked when the
     source is made; one thread-safe read of the file then gives a face.
 
-    A file that is stored twice is one face; ``repeats`` counts them.
+    A file that is stored twice is one face; ``repeats`` names them.
 
     Args:
         paths: one tar, or shards in order.
@@ -154,7 +154,7 @@ class TarSource(ListedSource):
             row = replace(row, label=_class_index(text, where))
         columns.add(image, Place(shard, image.offset, image.size), note_place, row, self.name)
 
-    def _drop_repeats(self, columns: _Columns) -> int:
+    def _drop_repeats(self, columns: _Columns) -> tuple[str, ...]:
         """The same file stored twice is one face; two files of one name can't be told apart later."""
         repeats = columns.names.repeats()
         for place, first in repeats:
@@ -164,8 +164,9 @@ class TarSource(ListedSource):
                     where=self.location,
                     remedy="repack it with one face a name",
                 )
+        names = tuple(columns.names[place] for place, _ in repeats)
         columns.drop([place for place, _ in repeats])
-        return len(repeats)
+        return names
 
     def _keep(self, shard: int, others: Sequence[TarMember]) -> None:
         for other in others:

@@ -30,6 +30,7 @@ class Inspection:
         sizes: pictures by "width x height", most frequent first.
         fewest, most: pictures of the person with the fewest and the most; 0 where nobody has a name.
         unreadable: (id, reason) of every picture that can't be used.
+        repeats: ids of pictures that are stored once more with the same bytes.
     """
 
     faces: int
@@ -40,6 +41,7 @@ class Inspection:
     fewest: int
     most: int
     unreadable: tuple[tuple[str, str], ...]
+    repeats: tuple[str, ...] = ()
 
 
 def inspect(path: Path, *, workers: int = 2, progress: Progress | None = None) -> Inspection:
@@ -70,6 +72,7 @@ def inspect(path: Path, *, workers: int = 2, progress: Progress | None = None) -
             fewest=min(people.values(), default=0),
             most=max(people.values(), default=0),
             unreadable=tuple(unreadable),
+            repeats=source.repeats,
         )
 
 
