@@ -76,7 +76,7 @@ def fit_step(
 ) -> tuple[SynthesisTask, FitBatch]:
     """A task ready to step and a batch for it."""
     count = len(STATISTICS)
-    scale = StyleScale(torch.zeros(count), torch.ones(count), torch.zeros(1024, count))
+    scale = StyleScale(torch.zeros(count), torch.eye(count), torch.zeros(1024, count))
     task = SynthesisTask(new_generator(settings), identity_network(), settings, scale)
     task.attach(Accelerator(cpu=True))
     batch = FitBatch(images, images.flip(0), code, seed, torch.arange(BATCH), torch.zeros(2, dtype=torch.int64))

@@ -21,7 +21,7 @@ from wildstyle.synthesis import (
     save_generator,
     style_sheet,
 )
-from wildstyle.synthesis.fit import new_generator, style_scale
+from wildstyle.synthesis.fit import new_generator, style_scale, whitening_of
 from wildstyle.synthesis.losses import (
     DirectionReader,
     critic_loss,
@@ -160,6 +160,27 @@ def test_refuses_what_can_not_be_learned_from(
 def test_settings_refuse_values_out_of_range(wrong: dict[str, Any]) -> None:
     with pytest.raises(SettingError, match=next(iter(wrong))):
         replace(SMALL, **wrong)
+
+
+def test_whitening_makes_directions_comparable_but_for_the_tiny_ones() -> None:
+    generator = torch.Generator().manual_seed(0)
+    points = torch.randn(4000, 2, generator=generator) @ torch.tensor([[3.0, 1.0], [0.0, 0.01]])
+    matrix = whitening_of(points, points.std(0), shrink=0.1)
+    covariance = torch.cov((points @ matrix).T)
+    # In units of the spread the two are one direction of variance 2 and one of about 0.
+    torch.testing.assert_close(covariance.diagonal().sort().values, torch.tensor([0.0, 2 / 2.1]), atol=5e-3, rtol=0)
+    assert covariance[0, 1].abs() < 1e-2
+
+
+def test_identity_teaches_the_camera_and_not_the_learned_change(sets: tuple[Any, Any], identity: Recogniser) -> None:
+    task, batches = prepared(sets, identity)
+    batch = batches(0)
+    made, _, measured = task.generator(batch.images, batch.code, batch.seed, 3)
+    torch.testing.assert_close(measured, made[:3], atol=1e-6, rtol=0)
+    measured.sum().backward()
+    touched = {n.split(".")[1] for n, p in task.generator.named_parameters() if p.grad is not None and p.grad.any()}
+    assert "camera" in touched
+    assert "decoder" not in touched
 
 
 def test_losses_by_hand() -> None:

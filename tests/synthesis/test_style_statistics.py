@@ -6,7 +6,7 @@ import torch
 from scipy.linalg import sqrtm
 
 from wildstyle.errors import NotMeasurable
-from wildstyle.synthesis.distances import energy_distance, frechet_distance, kernel_distance, spread
+from wildstyle.synthesis.distances import energy_distance, frechet_distance, kernel_distance, nearest_distance, spread
 from wildstyle.synthesis.statistics import STATISTICS, style_statistics
 from wildstyle.synthesis.window import inner_face, picture_mask
 
@@ -34,11 +34,13 @@ def test_each_degradation_moves_its_statistic(faces: torch.Tensor) -> None:
     assert value(light + grain * light, "noise in the light") > value(light + grain * (1 - light), "noise in the light")
 
 
-def test_noise_is_even_and_edges_are_not() -> None:
-    edge = torch.cat([torch.full((1, 3, 112, 56), 0.3), torch.full((1, 3, 112, 56), 0.7)], dim=3)
+def test_noise_and_edges_are_told_apart() -> None:
+    edge = torch.cat([torch.full((1, 3, 112, 56), 0.4), torch.full((1, 3, 112, 56), 0.6)], dim=3)
+    for name in ("coherence of edges", "coherence of edges, half size"):
+        assert value(edge, name) > value(noisy(0.05), name) + 0.3
     for band in range(3):
-        name = f"unevenness of luma, band {band}"
-        assert value(edge, name) > value(noisy(0.05), name) + 0.5
+        name = f"quietest detail of luma, band {band}"
+        assert value(edge, name) < value(noisy(0.05), name) - 0.5
 
 
 def test_black_outside_the_picture_does_not_count() -> None:
@@ -119,3 +121,11 @@ def test_energy_distance_less_the_spread_is_about_zero_for_one_distribution() ->
     assert abs(left.item()) < 0.03
     three = torch.tensor([[0.0], [1.0], [3.0]])
     assert spread(three).item() == pytest.approx(2.0, abs=1e-3)
+
+
+def test_nearest_distance_by_hand() -> None:
+    reference = torch.tensor([[0.0], [1.0], [5.0]])
+    points = torch.tensor([[2.0], [9.0]])
+    found = nearest_distance(points, torch.tensor([1.0, 3.0]), reference, count=2)
+    # 2 is 1 and 2 away from its two nearest, 9 is 4 and 8 away.
+    assert found.item() == pytest.approx(0.25 * 1.5 + 0.75 * 6.0, abs=1e-3)

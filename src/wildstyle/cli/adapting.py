@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
@@ -29,11 +29,11 @@ from wildstyle.cli.options import (
     adapt_job,
 )
 from wildstyle.cli.screen import Screen, console
-from wildstyle.cli.tables import comparison_table, print_verdict
-from wildstyle.verbs.adapt import AdaptOutcome, adapt
-from wildstyle.verbs.check import CheckReport, check
-from wildstyle.verbs.jobs import AdaptJob
-from wildstyle.verbs.rereport import rereport
+
+if TYPE_CHECKING:
+    from wildstyle.verbs.adapt import AdaptOutcome
+    from wildstyle.verbs.check import CheckReport
+    from wildstyle.verbs.jobs import AdaptJob
 
 
 def with_job(act: Callable[[AdaptJob], None]) -> Callable[..., None]:
@@ -85,6 +85,8 @@ _VALUES = (
 @with_job
 def adapt_command(job: AdaptJob) -> None:
     """Adapt a recogniser to unlabelled footage, measure it before and after, and say whether to deploy it."""
+    from wildstyle.verbs.adapt import adapt
+
     with Screen() as screen:
         outcome = adapt(job, progress=screen, arguments=tuple(sys.argv[1:]))
     show_outcome(outcome)
@@ -93,6 +95,8 @@ def adapt_command(job: AdaptJob) -> None:
 @with_job
 def check_command(job: AdaptJob) -> None:
     """Find every fault of an adapt command before an hour is spent: paths, contract, people, disk, time."""
+    from wildstyle.verbs.check import check
+
     with Screen() as screen:
         report = check(job, progress=screen)
     _show_check(report)
@@ -105,6 +109,9 @@ def report_command(
     show_faces: ShowFaces = False,
 ) -> None:
     """Write the report and the model card of a run again, e.g. after moving its folder."""
+    from wildstyle.cli.tables import print_verdict
+    from wildstyle.verbs.rereport import rereport
+
     verdict, path = rereport(run, include_faces=show_faces)
     print_verdict(verdict)
     console.print(f"  report  {escape(str(path))}", soft_wrap=True)
@@ -112,6 +119,8 @@ def report_command(
 
 def show_outcome(outcome: AdaptOutcome) -> None:
     """Tables, verdict and where everything lies."""
+    from wildstyle.cli.tables import comparison_table, print_verdict
+
     for evaluated in outcome.evaluations:
         console.print(comparison_table(evaluated))
     print_verdict(outcome.verdict)

@@ -11,8 +11,6 @@ import typer
 
 from wildstyle.cli.adapting import show_outcome
 from wildstyle.cli.screen import Screen, console
-from wildstyle.training import parse_duration
-from wildstyle.verbs.demo import DemoSize, demo
 
 
 def demo_command(
@@ -21,6 +19,9 @@ def demo_command(
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
 ) -> None:
     """Adapt the built-in recogniser to a made-up bad camera: the whole way in minutes, with nothing of yours."""
+    from wildstyle.training import parse_duration
+    from wildstyle.verbs.demo import DemoSize, demo
+
     started = time.monotonic()
     with Screen() as screen:
         size = DemoSize(budget_seconds=parse_duration(budget))

@@ -10,10 +10,7 @@ import typer
 
 from wildstyle.cli.options import Contract
 from wildstyle.cli.screen import Screen, console
-from wildstyle.cli.tables import result_tables
 from wildstyle.runs.atomic import write_json
-from wildstyle.verbs.evaluate import evaluate
-from wildstyle.verbs.jobs import EvaluateJob, parse_evaluation
 
 
 def evaluate_command(
@@ -28,6 +25,10 @@ def evaluate_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
     """Measure a recogniser on labelled sets, with intervals over people."""
+    from wildstyle.cli.tables import result_tables
+    from wildstyle.verbs.evaluate import evaluate
+    from wildstyle.verbs.jobs import EvaluateJob, parse_evaluation
+
     specs = tuple(parse_evaluation(text) for text in sets)
     job = EvaluateJob(recogniser=recogniser, evaluate=specs, contract=contract, seed=seed, workers=workers)
     if as_json:

@@ -10,8 +10,6 @@ from rich.markup import escape
 
 from wildstyle.cli.options import DetectorPath
 from wildstyle.cli.screen import Screen, console
-from wildstyle.verbs import faces as verbs
-from wildstyle.verbs.preparing import ingest_sentence
 
 faces_app = typer.Typer(help="Look at faces, align them, draw a contact sheet.", no_args_is_help=True)
 
@@ -24,6 +22,8 @@ _LISTED = 20
 @faces_app.command("inspect")
 def inspect_command(path: FacesPath, workers: Annotated[int, typer.Option(help="Reading threads.")] = 2) -> None:
     """Count people, media and sizes, and list every picture that can't be read."""
+    from wildstyle.verbs import faces as verbs
+
     with Screen() as screen:
         found = verbs.inspect(path, workers=workers, progress=screen)
     console.print(f"{found.faces:,} pictures, {found.people:,} people, {found.media:,} media")
@@ -50,6 +50,9 @@ def align_command(
     detector: DetectorPath = None,
 ) -> None:
     """Detect faces in raw pictures or a video and align them; what could not be used is listed with reasons."""
+    from wildstyle.verbs import faces as verbs
+    from wildstyle.verbs.preparing import ingest_sentence
+
     with Screen() as screen:
         report = verbs.align_faces(path, out, detector=detector, progress=screen)
     console.print(escape(ingest_sentence(report)), soft_wrap=True)
@@ -66,5 +69,7 @@ def sheet_command(
     columns: Annotated[int, typer.Option(help="Faces a row.")] = 10,
 ) -> None:
     """Draw a contact sheet of faces spread evenly over a source."""
+    from wildstyle.verbs import faces as verbs
+
     shown = verbs.sheet(path, out, count=count, columns=columns)
     console.print(f"{shown} faces: {escape(str(out))}", soft_wrap=True)

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from wildstyle.errors import SettingError
-from wildstyle.training import parse_duration
 from wildstyle.verbs.configuration import overlay, read_toml
-from wildstyle.verbs.jobs import AdaptJob, parse_evaluation
+
+# Verbs load a deep-learning library; commands import them when they run, so that --help answers at once.
+if TYPE_CHECKING:
+    from wildstyle.verbs.jobs import AdaptJob
 
 RecogniserPath = Annotated[
     Path | None, typer.Option("--recogniser", help="Model file to adapt: .onnx, .safetensors or .pt.")
@@ -57,6 +59,9 @@ def adapt_job(config: Path | None, options: Mapping[str, Any]) -> AdaptJob:
     Raises:
         SettingError: something needed is missing, unknown or of the wrong kind; all faults in one message.
     """
+    from wildstyle.training import parse_duration
+    from wildstyle.verbs.jobs import AdaptJob
+
     values: dict[str, Any] = read_toml(config) if config is not None else {}
     given = {key: value for key, value in options.items() if value is not None}
     if "budget" in values:
@@ -76,6 +81,8 @@ def adapt_job(config: Path | None, options: Mapping[str, Any]) -> AdaptJob:
 
 
 def _evaluations(given: Any, config: Path | None) -> tuple[Any, ...]:
+    from wildstyle.verbs.jobs import parse_evaluation
+
     if not isinstance(given, Sequence) or not all(isinstance(text, str) for text in given):
         raise SettingError("evaluate is a list of NAME=PATH texts", where=config)
     return tuple(parse_evaluation(text) for text in given)

@@ -11,8 +11,6 @@ from rich.table import Table
 
 from wildstyle.cli.options import Contract
 from wildstyle.cli.screen import Screen, console
-from wildstyle.recognisers.contract_text import to_metadata
-from wildstyle.verbs import recognisers as verbs
 
 recogniser_app = typer.Typer(help="Look at a recogniser, find its preprocessing, convert it.", no_args_is_help=True)
 
@@ -22,6 +20,9 @@ ModelPath = Annotated[Path, typer.Argument(help="Model file: .onnx, .safetensors
 @recogniser_app.command("show")
 def show_command(model: ModelPath, contract: Contract = None) -> None:
     """Print a recogniser's contract, its size and what the importer found."""
+    from wildstyle.recognisers.contract_text import to_metadata
+    from wildstyle.verbs import recognisers as verbs
+
     shown = verbs.show(model, contract=contract)
     table = Table(box=None, show_header=False, pad_edge=False)
     for key, value in (*to_metadata(shown.recogniser.contract).items(), *shown.facts.items()):
@@ -35,6 +36,8 @@ def probe_command(
     faces: Annotated[Path, typer.Argument(help="Labelled aligned faces: at least two people with two faces each.")],
 ) -> None:
     """Find the colour order and value range a recogniser was trained with, by trying all on labelled faces."""
+    from wildstyle.verbs import recognisers as verbs
+
     with Screen() as screen:
         found = verbs.probe_recogniser(model, faces, progress=screen)
     table = Table("--contract", "pairs in order", "95 %", "d'", box=None)
@@ -52,5 +55,7 @@ def convert_command(
     contract: Contract = None,
 ) -> None:
     """Write a recogniser with its contract in another form; an ONNX file gets a free batch size."""
+    from wildstyle.verbs import recognisers as verbs
+
     verbs.convert(model, out, contract=contract)
     console.print(escape(str(out)), soft_wrap=True)

@@ -20,6 +20,7 @@ from wildstyle.recognisers.contract_text import Preprocessing, from_metadata, pa
 from wildstyle.recognisers.importing import GraphNetwork, import_onnx
 from wildstyle.recognisers.key_maps import load_state, network_from_state
 from wildstyle.recognisers.recogniser import Recogniser
+from wildstyle.recognisers.tensor_file import tensor_bytes
 from wildstyle.runs.atomic import write_bytes
 
 ARCHITECTURE_KEY = "wildstyle.architecture"
@@ -80,8 +81,6 @@ def save_recogniser(recogniser: Recogniser, path: str | Path) -> None:
         ContractError: the network's architecture can't be described as data.
         StorageError: the file can't be written.
     """
-    from safetensors.torch import save
-
     description = describe(recogniser.network)
     if description["kind"] == "foreign":
         raise ContractError(
@@ -91,7 +90,7 @@ def save_recogniser(recogniser: Recogniser, path: str | Path) -> None:
         )
     metadata = to_metadata(recogniser.contract)
     metadata[ARCHITECTURE_KEY] = json.dumps(description, sort_keys=True)
-    write_bytes(Path(path), save(_distinct(recogniser.network), metadata=metadata))
+    write_bytes(Path(path), tensor_bytes(_distinct(recogniser.network), metadata))
 
 
 def rebuild(description: Mapping[str, Any], *, where: object) -> nn.Module:

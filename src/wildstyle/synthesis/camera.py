@@ -69,7 +69,7 @@ def strengths_of(raw: Tensor, gate: Tensor) -> CameraStrengths:
         raw, [2, 1, 2, 9, 3, 3, 2, len(BLOCK_SIZES)], dim=1
     )
     return CameraStrengths(
-        blur=gate * 5.0 * torch.sigmoid(blur - 0.5),
+        blur=gate * 5.0 * torch.sigmoid(blur[:, :1] - 0.5) * _ratios(blur[:, 1:]),
         colour_blur=gate * 8.0 * torch.sigmoid(colour_blur - 1.0),
         tone=torch.tanh(gate) * torch.tanh(tone),
         colour=torch.tanh(gate).unsqueeze(2) * torch.tanh(colour).view(-1, 3, 3) * _reach(_COLOUR_REACH, raw),
@@ -78,6 +78,12 @@ def strengths_of(raw: Tensor, gate: Tensor) -> CameraStrengths:
         noise_shape=torch.cat([torch.tanh(shape[:, :1]), 1.2 * torch.sigmoid(shape[:, 1:])], dim=1),
         block=gate * 2.0 * torch.sigmoid(block - 3.0),
     )
+
+
+def _ratios(lean: Tensor) -> Tensor:
+    """Shares of the blur down and across, at most 1.5 to 1 apart either way; (N, 2)."""
+    ratio = torch.exp(0.2 * torch.tanh(lean))
+    return torch.cat([ratio, 1.0 / ratio], dim=1)
 
 
 def _reach(reach: tuple[object, ...], like: Tensor) -> Tensor:

@@ -127,7 +127,9 @@ class _Common:
 def _measure(
     generator: Generator, identity: Recogniser, images: Tensor, whole: Tensor, upper: Tensor, seeds: Tensor
 ) -> _Seen:
-    clean, made, distance = [], [], []
+    clean: list[Tensor] = []
+    made: list[Tensor] = []
+    distance: list[Tensor] = []
     for part in torch.split(torch.arange(len(images)), 32):
         faces, mask = images[part], picture_mask(images[part])
         content = generator.encode(faces)

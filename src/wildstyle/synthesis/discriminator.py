@@ -26,10 +26,17 @@ class Discriminator(nn.Module):
 
     def forward(self, faces: Tensor) -> Tensor:
         """Scores (N, 2) of inner faces in [0, 1], sides a multiple of 4 and at least 16."""
-        centred = 2.0 * faces - 1.0
-        half = functional.avg_pool2d(centred, 2)
-        scores = [self.fine(centred).mean(dim=(2, 3)), self.coarse(half).mean(dim=(2, 3))]
+        half = functional.avg_pool2d(faces, 2)
+        scores = [self.fine(_with_detail(faces)).mean(dim=(2, 3)), self.coarse(_with_detail(half)).mean(dim=(2, 3))]
         return torch.cat(scores, dim=1)
+
+
+def _with_detail(faces: Tensor) -> Tensor:
+    """Faces beside their own fine detail, enlarged: (N, 6, H, W). A smooth critic would not see it otherwise."""
+    coarse = functional.interpolate(
+        functional.avg_pool2d(faces, 2), scale_factor=2, mode="bilinear", align_corners=False
+    )
+    return torch.cat([2.0 * faces - 1.0, 8.0 * (faces - coarse)], dim=1)
 
 
 def _patch_critic(width: int) -> nn.Sequential:
@@ -38,7 +45,7 @@ def _patch_critic(width: int) -> nn.Sequential:
 
     return nn.Sequential(
         nn.PixelUnshuffle(2),
-        layer(12, width, 1),
+        layer(24, width, 1),
         nn.LeakyReLU(0.2),
         layer(width, 2 * width, 2),
         nn.LeakyReLU(0.2),

@@ -74,6 +74,25 @@ def energy_distance(points: Tensor, weight: Tensor, reference: Tensor) -> Tensor
     return 2.0 * across - within
 
 
+def nearest_distance(points: Tensor, weight: Tensor, reference: Tensor, count: int = 5) -> Tensor:
+    """Weighted mean distance of points to their nearest reference points; differentiable.
+
+    The energy distance forgives a few points that are like none of the reference; this does not.
+
+    Args:
+        points: (N, F).
+        weight: (N,) >= 0.
+        reference: (M, F).
+        count: nearest points averaged over, at most M are used.
+
+    Returns:
+        0-d tensor.
+    """
+    share = weight / weight.sum().clamp_min(1e-6)
+    closest = _gap(points, reference).topk(min(count, len(reference)), dim=1, largest=False).values
+    return (share * closest.mean(1)).sum()
+
+
 def spread(points: Tensor) -> Tensor:
     """Mean distance of two different points of (M, F), M >= 2; 0-d."""
     count = len(points)

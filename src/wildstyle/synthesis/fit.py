@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from wildstyle.faces.source import FaceSource
 from wildstyle.recognisers import Recogniser
@@ -87,16 +88,34 @@ def new_generator(settings: FitSettings) -> Generator:
 
 
 def style_scale(batches: FitBatches, faces: TargetFaces) -> StyleScale:
-    """Standardise by target and source together, and describe the target."""
+    """How to standardise style statistics, and those of the target."""
     steps = range(max(1, min(_SEEN_FOR_SCALE, len(batches.source)) // batches.settings.batch))
     rng = np.random.default_rng(0)
     chosen = faces.fit[rng.permutation(len(faces.fit))[:_SEEN_FOR_SCALE]]
     with torch.no_grad():
         clean = torch.cat([style_statistics(batches(step).images) for step in steps])
         wild = torch.cat([style_statistics(to_images(part)) for part in _parts(chosen)])
-    both = torch.cat([clean, wild])
-    mean, deviation = both.mean(0), both.std(0).clamp_min(1e-3)
-    return StyleScale(mean, deviation, (wild - mean) / deviation)
+    mean, whitening = wild.mean(0), whitening_of(wild, torch.cat([clean, wild]).std(0))
+    return StyleScale(mean, whitening, (wild - mean) @ whitening)
+
+
+def whitening_of(target: Tensor, spread: Tensor, shrink: float = 0.1) -> Tensor:
+    """Matrix that gives the target's statistics about unit covariance, so that odd combinations stand out.
+
+    Noise in place of blur, say, keeps every single statistic plausible and breaks how they go together.
+
+    Args:
+        target: (M, F).
+        spread: (F,) > 0, units in which directions of little variance are not blown up any further.
+        shrink: variance added to each direction, in those units.
+
+    Returns:
+        (F, F), to be multiplied from the right.
+    """
+    units = spread.clamp_min(1e-3)
+    covariance = torch.cov((target / units).T)
+    values, vectors = torch.linalg.eigh(covariance)
+    return (vectors * (values.clamp_min(0.0) + shrink).rsqrt()) / units[:, None]
 
 
 def _parts(pixels: np.ndarray) -> list[np.ndarray]:

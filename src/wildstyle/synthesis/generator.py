@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -25,12 +26,26 @@ from wildstyle.synthesis.camera import (
     strengths_of,
     to_ycc,
 )
-from wildstyle.synthesis.chance import draw_chance
+from wildstyle.synthesis.chance import Chance, draw_chance
 from wildstyle.synthesis.codes import magnitude_of
 from wildstyle.synthesis.residual import ContentEncoder, ResidualDecoder
 from wildstyle.synthesis.window import black_outside
 
 _HIDDEN = 128
+
+
+class Ingredients(NamedTuple):
+    """What will be done to N images.
+
+    Attributes:
+        strengths: of the camera.
+        added: (N, 3, S, S) the learned change of luma and colour differences, in front of the sensor.
+        chance: noise and block grids.
+    """
+
+    strengths: CameraStrengths
+    added: Tensor
+    chance: Chance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,30 +149,30 @@ class Generator(nn.Module):
             InputError: shapes don't fit each other.
             SettingError: the target is unknown.
         """
-        return self.decode_parts(images, content, code, seed, target=target)[0]
+        return self.render(images, self.ingredients(images, content, code, seed, target=target))
 
-    def decode_parts(
+    def ingredients(
         self, images: Tensor, content: Tensor, code: Tensor, seed: Tensor, *, target: str | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """What ``decode`` gives, and the learned change in it, (N, 3, S, S) in luma and colour differences."""
+    ) -> Ingredients:
+        """All that ``decode`` does to the images, before it is done; same arguments."""
         self._check_code(images, code, seed)
         hidden, gate = self._style(content, code, target)
         chance = draw_chance(seed, images)
         added = gate.view(-1, 1, 1, 1) * self.decoder(content, hidden, chance.texture)
+        return Ingredients(strengths_of(self.camera(hidden), gate), added, chance)
+
+    @staticmethod
+    def render(images: Tensor, ingredients: Ingredients) -> Tensor:
+        """Do it: (N, 3, S, S) in [0, 1]."""
         ycc = to_ycc(images)
-        change = photograph(ycc, strengths_of(self.camera(hidden), gate), added, chance) - ycc
+        change = photograph(ycc, ingredients.strengths, ingredients.added, ingredients.chance) - ycc
         # Alignment adds the black outside a picture after the camera took it.
         change = change * (1.0 - black_outside(images))
-        return (images + change_to_rgb(change)).clamp(0.0, 1.0), added
+        return (images + change_to_rgb(change)).clamp(0.0, 1.0)
 
     def forward(self, images: Tensor, code: Tensor, seed: Tensor, *, target: str | None = None) -> Tensor:
         """``decode`` of ``encode``."""
         return self.decode(images, self.encode(images), code, seed, target=target)
-
-    def strengths(self, content: Tensor, code: Tensor, *, target: str | None = None) -> CameraStrengths:
-        """What the camera part does for a code on a content, in physical units."""
-        hidden, gate = self._style(content, code, target)
-        return strengths_of(self.camera(hidden), gate)
 
     def _style(self, content: Tensor, code: Tensor, target: str | None) -> tuple[Tensor, Tensor]:
         """Hidden style (N, 128) and overall strength (N, 1), 0 for the zero code."""

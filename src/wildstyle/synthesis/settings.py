@@ -15,6 +15,7 @@ class LossWeights:
 
     Attributes:
         statistics: energy distance of style statistics to the target's.
+        support: distance of single pictures to the nearest pictures of the target, in style statistics.
         adversarial: hinge loss against the discriminator.
         identity: squared deviation from the wanted identity distance, relative to it.
         direction: how badly the direction of the code can be read off the picture.
@@ -22,6 +23,7 @@ class LossWeights:
     """
 
     statistics: float = 1.0
+    support: float = 0.5
     adversarial: float = 0.3
     identity: float = 6.0
     direction: float = 0.25

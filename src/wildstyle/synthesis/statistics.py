@@ -20,7 +20,9 @@ STATISTICS = (
     *(f"detail of luma, band {k}" for k in range(4)),
     *(f"detail of colour, band {k}" for k in range(3)),
     *(f"peakedness of luma, band {k}" for k in range(3)),
-    *(f"unevenness of luma, band {k}" for k in range(3)),
+    *(f"quietest detail of luma, band {k}" for k in range(3)),
+    "coherence of edges",
+    "coherence of edges, half size",
     "change downwards",
     "change across",
     "noise, finest",
@@ -50,7 +52,9 @@ def style_statistics(images: Tensor, mask: Tensor | None = None) -> Tensor:
     # An all-black face has no inside; a tiny floor keeps its numbers finite.
     mask = mask + 1e-6
     ycc = inner_face(to_ycc(images))
-    parts = [*_moments(ycc, mask), *_bands(ycc, mask), *_gradients(ycc[:, :1], mask), *_noise(ycc, mask)]
+    luma = ycc[:, :1]
+    coherence = [_coherence(luma, mask), _coherence(functional.avg_pool2d(luma, 2), functional.avg_pool2d(mask, 2))]
+    parts = [*_moments(ycc, mask), *_bands(ycc, mask), *coherence, *_gradients(luma, mask), *_noise(ycc, mask)]
     return torch.cat(parts, dim=1)
 
 
@@ -68,7 +72,7 @@ def _moments(ycc: Tensor, mask: Tensor) -> list[Tensor]:
 
 
 def _bands(ycc: Tensor, mask: Tensor) -> list[Tensor]:
-    luma, colour, peaked, uneven = [], [], [], []
+    luma, colour, peaked, quiet = [], [], [], []
     level = ycc
     for band in range(4):
         smaller = functional.avg_pool2d(level, 2)
@@ -79,16 +83,26 @@ def _bands(ycc: Tensor, mask: Tensor) -> list[Tensor]:
             colour.append((size[:, 1:].mean(1, keepdim=True) + _FLOOR).log())
             square = _average(detail[:, :1].square(), mask)
             peaked.append(((square + _FLOOR**2) / (size[:, :1] + _FLOOR).square()).log())
-            uneven.append(_unevenness(detail[:, :1].abs(), mask, size[:, :1], 8 >> min(band, 1)))
+            quiet.append(_quietest(detail[:, :1], mask))
         level, mask = smaller, functional.avg_pool2d(mask, 2)
-    return [*luma, *colour, *peaked, *uneven]
+    return [*luma, *colour, *peaked, *quiet]
 
 
-def _unevenness(detail: Tensor, mask: Tensor, size: Tensor, cell: int) -> Tensor:
-    """How much detail differs from place to place: high for the edges of a face, low for noise."""
-    covered = functional.avg_pool2d(mask, cell)
-    local = functional.avg_pool2d(detail * mask, cell) / covered
-    return ((_average(local.square(), covered) + _FLOOR**2) / (size + _FLOOR).square()).log()
+def _quietest(detail: Tensor, mask: Tensor) -> Tensor:
+    """Log size of detail in the calmest 4 x 4 cells (power mean -2): noise fills them, edges don't."""
+    covered = functional.avg_pool2d(mask, 4)
+    local = functional.avg_pool2d(detail.square() * mask, 4) / covered + _FLOOR**2
+    return -0.5 * _average(1.0 / local, covered).log()
+
+
+def _coherence(luma: Tensor, mask: Tensor) -> Tensor:
+    """Share of gradient energy that has one direction within 5 x 5 px (structure tensor): edges have, noise has not."""
+    across = luma[:, :, 1:-1, 2:] - luma[:, :, 1:-1, :-2]
+    down = luma[:, :, 2:, 1:-1] - luma[:, :, :-2, 1:-1]
+    xx, yy, xy = (functional.avg_pool2d(p, 5, 1) for p in (across.square(), down.square(), across * down))
+    inside = functional.avg_pool2d(mask[:, :, 1:-1, 1:-1], 5, 1)
+    aligned = ((xx - yy).square() + 4.0 * xy.square() + _FLOOR**4).sqrt()
+    return _average(aligned, inside) / _average(xx + yy + _FLOOR**2, inside)
 
 
 def _gradients(luma: Tensor, mask: Tensor) -> list[Tensor]:

@@ -11,10 +11,12 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from wildstyle.recognisers import Recogniser
+from wildstyle.synthesis.camera import CameraStrengths
+from wildstyle.synthesis.chance import Chance
 from wildstyle.synthesis.codes import magnitude_of
 from wildstyle.synthesis.discriminator import Discriminator
-from wildstyle.synthesis.distances import energy_distance, spread
-from wildstyle.synthesis.generator import Generator
+from wildstyle.synthesis.distances import energy_distance, nearest_distance, spread
+from wildstyle.synthesis.generator import Generator, Ingredients
 from wildstyle.synthesis.losses import (
     DirectionReader,
     critic_loss,
@@ -53,21 +55,21 @@ class FitBatch(NamedTuple):
 
 
 class StyleScale(NamedTuple):
-    """Common standardisation of style statistics and the target's standardised statistics.
+    """Standardisation of style statistics and the target's standardised statistics.
 
     Attributes:
         mean: (F,).
-        deviation: (F,) > 0.
+        whitening: (F, F).
         target: (M, F) standardised.
     """
 
     mean: Tensor
-    deviation: Tensor
+    whitening: Tensor
     target: Tensor
 
     def standard(self, statistics: Tensor) -> Tensor:
         """Standardise (N, F)."""
-        return (statistics - self.mean) / self.deviation
+        return (statistics - self.mean) @ self.whitening
 
 
 class SynthesisTask:
@@ -114,10 +116,11 @@ class SynthesisTask:
         set_learning_rate(cast(torch.optim.Optimizer, self.maker), self.settings.learning_rate * factor)
         set_learning_rate(cast(torch.optim.Optimizer, self.judge), self.settings.critic_rate * factor)
         weight = target_weight(magnitude_of(batch.code), self.settings.like_target)
-        made, added = self.generator(batch.images, batch.code, batch.seed)
+        first = max(1, round(len(batch.images) * self.settings.identity_share))
+        made, added, measured = self.generator(batch.images, batch.code, batch.seed, first)
         pair = _Pair(batch)
         values = self._teach_critic(pair, made, weight)
-        values |= self._teach_generator(batch, pair, made, added, weight)
+        values |= self._teach_generator(batch, pair, (made, added, measured), weight)
         self._average(step)
         return values
 
@@ -128,17 +131,19 @@ class SynthesisTask:
         return {"critic": loss.detach(), "score_gap": (real.mean() - fake.mean()).detach()}
 
     def _teach_generator(
-        self, batch: FitBatch, pair: _Pair, made: Tensor, added: Tensor, weight: Tensor
+        self, batch: FitBatch, pair: _Pair, parts: tuple[Tensor, Tensor, Tensor], weight: Tensor
     ) -> dict[str, Tensor]:
+        made, added, measured = parts
         weights = self.settings.weights
         standard = self.scale.standard(style_statistics(made, pair.mask))
         change = standard - self.scale.standard(style_statistics(batch.images, pair.mask))
         self.critic.requires_grad_(False)
         terms = {
             "statistics": energy_distance(standard, weight, self.scale.target) - self._floor(),
+            "support": nearest_distance(standard, weight, self.scale.target),
             "adversarial": fooling_loss(self.critic(pair.seen(made)), weight),
             "direction": direction_loss(self.reader(batch.images, made, change), batch.code),
-            "identity": self._identity_miss(batch, made),
+            "identity": self._identity_miss(batch, measured),
             "residual": residual_size(added),
         }
         loss = sum(getattr(weights, name) * term for name, term in terms.items())
@@ -152,10 +157,10 @@ class SynthesisTask:
             self._spread = spread(self.scale.target)
         return self._spread
 
-    def _identity_miss(self, batch: FitBatch, made: Tensor) -> Tensor:
-        count = max(1, round(len(made) * self.settings.identity_share))
+    def _identity_miss(self, batch: FitBatch, measured: Tensor) -> Tensor:
+        count = len(measured)
         wanted = identity_target(magnitude_of(batch.code[:count]), self.settings.identity_at_max, self.max_magnitude)
-        distance = identity_distance(self._anchor(batch, count), self.identity.embed(made[:count]))
+        distance = identity_distance(self._anchor(batch, count), self.identity.embed(measured))
         return identity_miss(distance, wanted)
 
     def _anchor(self, batch: FitBatch, count: int) -> Tensor:
@@ -209,14 +214,24 @@ class SynthesisTask:
 
 
 class _Parts(nn.Module):
-    """The generator as the loop wraps it: image and learned change in one forward pass."""
+    """The generator as the loop wraps it.
+
+    Gives the images, the learned change in them, and the first images once more, with the same values but without
+    a gradient to the learned change: identity may be lost to the camera, not to patterns made up to fool a recogniser.
+    """
 
     def __init__(self, generator: Generator) -> None:
         super().__init__()
         self.inner = generator
 
-    def forward(self, images: Tensor, code: Tensor, seed: Tensor) -> tuple[Tensor, Tensor]:
-        return self.inner.decode_parts(images, self.inner.encode(images), code, seed)
+    def forward(self, images: Tensor, code: Tensor, seed: Tensor, first: int) -> tuple[Tensor, Tensor, Tensor]:
+        planned = self.inner.ingredients(images, self.inner.encode(images), code, seed)
+        again = Ingredients(
+            CameraStrengths(*(part[:first] for part in planned.strengths)),
+            planned.added[:first].detach(),
+            Chance(*(part[:first] for part in planned.chance)),
+        )
+        return self.inner.render(images, planned), planned.added, self.inner.render(images[:first], again)
 
 
 class _Pair:

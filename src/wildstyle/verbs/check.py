@@ -296,7 +296,7 @@ class _Inquiry:
         model = self.job.recogniser.stat().st_size if self.job.recogniser.is_file() else 0
         # Weights, optimiser state and averages in two checkpoints, weights and ONNX; aligned faces; the rest.
         needed = 14 * model + 12e3 * self.raw_pictures + _RUN_BYTES
-        text = f"about {needed / 1e9:.1f} GB are needed, {free / 1e9:.1f} GB are free at {place}."
+        text = f"about {needed / 1e9:.1f} GB are needed, {free / 1e9:.1f} GB are free."
         self._say("disk", "fault" if free < needed else "fine", text)
 
     def _time(self) -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 from wildstyle.errors import InputError, UnreadableFace
 from wildstyle.faces import Face, FaceSource, open_faces, stream
 from wildstyle.faces.contact_sheet import contact_sheet
+from wildstyle.faces.cutting import IngestOptions
 from wildstyle.faces.decode import encode_jpeg, encode_png
 from wildstyle.faces.detect import open_detector
-from wildstyle.faces.cutting import IngestOptions
 from wildstyle.faces.ingest import IngestReport, ingest
 from wildstyle.runs.atomic import write_bytes
 from wildstyle.verbs.measuring import spread

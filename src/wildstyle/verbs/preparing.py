@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Literal
 
 from wildstyle.faces import FaceSource, ManifestSource, open_faces, read_manifest
-from wildstyle.faces.detect import open_detector
 from wildstyle.faces.cutting import IngestOptions
+from wildstyle.faces.detect import open_detector
 from wildstyle.faces.ingest import IngestReport, ingest
 from wildstyle.faces.joined import Joined
 from wildstyle.faces.video import is_video
