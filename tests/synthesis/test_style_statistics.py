@@ -68,6 +68,12 @@ def test_inner_face_is_cut_by_the_template() -> None:
     assert cut[0, 0, 0, 0] == 40
 
 
+@pytest.mark.parametrize("size", [48, 64, 96, 128, 160])
+def test_other_sizes_of_faces_work(size: int) -> None:
+    images = torch.rand(2, 3, size, size, generator=torch.Generator().manual_seed(1))
+    assert torch.isfinite(style_statistics(images)).all()
+
+
 def test_kernel_distance_by_loops() -> None:
     rng = np.random.default_rng(0)
     a, b = rng.standard_normal((4, 3)), rng.standard_normal((5, 3)) + 1

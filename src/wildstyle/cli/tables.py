@@ -13,6 +13,7 @@ from wildstyle.report import EvaluatedSet, Verdict, comparison_rows
 from wildstyle.report.wording import count_text, digits_for, group_label, measure_label, share_text
 
 _COLOURS = {"better": "green", "worse": "red", "unsettled": "default", "not measurable": "dim"}
+_TOLD = 6
 _DECISIONS = {"deploy": "green", "do not deploy": "red", "not enough evidence": "yellow"}
 
 
@@ -54,7 +55,8 @@ def result_tables(results: Mapping[str, Result]) -> list[Table]:
 def print_verdict(verdict: Verdict) -> None:
     """The sentence, its grounds and what would settle it."""
     console.print(f"\n[bold {_DECISIONS[verdict.decision]}]{escape(verdict.sentence)}[/]", soft_wrap=True)
-    for reason in (*verdict.reasons, *verdict.caveats):
-        console.print(f"  - {escape(reason)}", soft_wrap=True)
-    for needed in verdict.needed:
-        console.print(f"  - {escape(needed.sentence)}", soft_wrap=True)
+    said = [reason for reason in verdict.reasons if reason.rstrip(".").lower() not in verdict.sentence.lower()]
+    for text in (*said, *(needed.sentence for needed in verdict.needed))[:_TOLD]:
+        console.print(f"  - {escape(text)}", soft_wrap=True)
+    if verdict.caveats:
+        console.print(f"  The report lists {len(verdict.caveats)} things that did not decide but should be known.")

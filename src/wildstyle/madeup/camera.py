@@ -143,13 +143,13 @@ EVERYDAY = CameraProfile(blur=(0.0, 0.5), noise=(0.0, 2.5), jpeg=(80, 96))
 """A decent camera: what counts as clean."""
 
 BAD_CAMERA = CameraProfile(
-    motion=(0.0, 5.0),
-    blur=(0.3, 1.4),
-    exposure=(-1.2, 0.5),
+    motion=(0.0, 5.5),
+    blur=(0.3, 1.5),
+    exposure=(-1.3, 0.5),
     gamma=(0.9, 1.3),
     cast=(-0.6, 0.6),
-    shrink=(2.0, 4.5),
-    noise=(4.0, 14.0),
+    shrink=(2.2, 5.0),
+    noise=(4.0, 15.0),
     jpeg=(18, 50),
 )
 """A cheap camera across the room: few pixels, dim, shaky, noisy, hard JPEG."""

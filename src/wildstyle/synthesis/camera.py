@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from wildstyle.synthesis.blocks import BLOCK_SIZES, compress_blocks
 from wildstyle.synthesis.chance import Chance
@@ -65,15 +66,16 @@ def strengths_of(raw: Tensor, gate: Tensor) -> CameraStrengths:
         raw: (N, CAMERA_PARAMETERS) unbounded.
         gate: (N, 1) >= 0, overall strength, about 1 at full magnitude.
     """
+    # Softsign where an effect goes both ways: a tanh that was pushed to its end early would not come back.
     blur, colour_blur, tone, colour, shift, noise, shape, block = torch.split(
         raw, [2, 1, 2, 9, 3, 3, 2, len(BLOCK_SIZES)], dim=1
     )
     return CameraStrengths(
         blur=gate * 5.0 * torch.sigmoid(blur[:, :1] - 0.5) * _ratios(blur[:, 1:]),
         colour_blur=gate * 8.0 * torch.sigmoid(colour_blur - 1.0),
-        tone=torch.tanh(gate) * torch.tanh(tone),
-        colour=torch.tanh(gate).unsqueeze(2) * torch.tanh(colour).view(-1, 3, 3) * _reach(_COLOUR_REACH, raw),
-        shift=torch.tanh(gate) * torch.tanh(shift) * _reach(_SHIFT_REACH, raw),
+        tone=torch.tanh(gate) * functional.softsign(tone),
+        colour=torch.tanh(gate).unsqueeze(2) * functional.softsign(colour).view(-1, 3, 3) * _reach(_COLOUR_REACH, raw),
+        shift=torch.tanh(gate) * functional.softsign(shift) * _reach(_SHIFT_REACH, raw),
         noise=gate * 0.15 * torch.sigmoid(noise - 3.0),
         noise_shape=torch.cat([torch.tanh(shape[:, :1]), 1.2 * torch.sigmoid(shape[:, 1:])], dim=1),
         block=gate * 2.0 * torch.sigmoid(block - 3.0),

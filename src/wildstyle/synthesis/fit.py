@@ -115,7 +115,8 @@ def whitening_of(target: Tensor, spread: Tensor, shrink: float = 0.1) -> Tensor:
     units = spread.clamp_min(1e-3)
     covariance = torch.cov((target / units).T)
     values, vectors = torch.linalg.eigh(covariance)
-    return (vectors * (values.clamp_min(0.0) + shrink).rsqrt()) / units[:, None]
+    matrix: Tensor = (vectors * (values.clamp_min(0.0) + shrink).rsqrt()) / units[:, None]
+    return matrix
 
 
 def _parts(pixels: np.ndarray) -> list[np.ndarray]:

@@ -58,7 +58,7 @@ class _Modulated(nn.Module):
 
 
 class ResidualDecoder(nn.Module):
-    """Content and style to a bounded change (N, 3, S, S) of luma and colour differences, within (-0.25, 0.25)."""
+    """Content and style to a bounded change (N, 3, S, S): luma within 0.25, colour differences within 0.05."""
 
     def __init__(self, width: int, style: int) -> None:
         super().__init__()
@@ -67,6 +67,8 @@ class ResidualDecoder(nn.Module):
         self.enlarge = nn.Conv2d(width, 2 * width, 3, padding=1)
         self.fine = _Modulated(width // 2, width // 2, style)
         self.leave = nn.Conv2d(width // 2, 3, 3, padding=1)
+        self.reach: Tensor
+        self.register_buffer("reach", torch.tensor([0.25, 0.05, 0.05]).view(1, 3, 1, 1), persistent=False)
         # Begin with hardly any change: the camera should explain what it can.
         nn.init.normal_(self.leave.weight, std=0.01)
         nn.init.zeros_(cast(Tensor, self.leave.bias))
@@ -77,5 +79,5 @@ class ResidualDecoder(nn.Module):
         x = content + self.body(x, style)
         x = self.fine(functional.pixel_shuffle(self.enlarge(x), 2), style)
         # Half resolution is enough, and can't carry the fine patterns that fool a recogniser.
-        change = 0.25 * torch.tanh(self.leave(x))
+        change = torch.tanh(self.leave(x)) * self.reach
         return functional.interpolate(change, scale_factor=2, mode="bilinear", align_corners=False)

@@ -22,12 +22,12 @@ class LossWeights:
         residual: mean size of the learned change, so that the camera explains what it can.
     """
 
-    statistics: float = 1.0
-    support: float = 0.5
+    statistics: float = 1.5
+    support: float = 0.25
     adversarial: float = 0.3
     identity: float = 6.0
     direction: float = 0.25
-    residual: float = 3.0
+    residual: float = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

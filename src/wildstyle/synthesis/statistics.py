@@ -41,7 +41,7 @@ def style_statistics(images: Tensor, mask: Tensor | None = None) -> Tensor:
     """Style statistics of faces.
 
     Args:
-        images: (N, 3, S, S) in [0, 1], aligned faces, S a multiple of 16 and at least 32.
+        images: (N, 3, S, S) in [0, 1], aligned faces, S a multiple of 4 and at least 48.
         mask: (N, 1, S, S), 1 where the picture is; by default ``picture_mask(images)``. For synthesised faces
             give the mask of their sources.
 

@@ -17,9 +17,15 @@ _CELL = 4
 
 
 def inner_face(images: Tensor, shift: tuple[int, int] = (0, 0)) -> Tensor:
-    """Cut the inner face out of (N, C, S, S), moved by ``shift`` px (down, right): (N, C, 4S/7, 4S/7)."""
+    """Cut the inner face out of (N, C, S, S), moved by ``shift`` px (down, right).
+
+    Returns:
+        (N, C, T, T), T about 4S/7, a multiple of 16 so that it can be halved four times (64 of 112).
+    """
     size = images.shape[-1]
-    top, left, side = round(_TOP * size) + shift[0], round(_LEFT * size) + shift[1], round(_SIDE * size)
+    side = 16 * max(1, round(_SIDE * size / 16))
+    top, left = round(_TOP * size) + shift[0], round(_LEFT * size) + shift[1]
+    top, left = min(max(top, 0), size - side), min(max(left, 0), size - side)
     return images[:, :, top : top + side, left : left + side]
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from wildstyle.adaptation import adapt_recogniser
@@ -37,7 +36,7 @@ from wildstyle.runs.folder import ONNX, WEIGHTS
 from wildstyle.synthesis import Generator, fit_generator, load_generator, save_generator
 from wildstyle.training import LoopPlan
 from wildstyle.training import Progress as StepProgress
-from wildstyle.verbs.budgets import EXPORT_SECONDS, FIT_SHARE, MARGIN, images_per_second, stage_budget
+from wildstyle.verbs.budgets import EXPORT_SECONDS, MARGIN, Shares, images_per_second, learning_shares
 from wildstyle.verbs.check import CheckReport, check
 from wildstyle.verbs.configuration import resolved
 from wildstyle.verbs.jobs import MAY_DIFFER, AdaptJob
@@ -200,7 +199,7 @@ class _Run:
         source, target = sides
         work, started = self.folder.work("fit"), time.monotonic()
         self.progress.stage("learn the camera", f"{len(target):,} faces of footage")
-        plan = self._plan(work, self.job.fit_steps, FIT_SHARE * self._seconds_to_learn())
+        plan = self._plan(self.job.fit_steps, self._shares().fit)
         settings = replace(self.job.synthesis, seed=self.job.seed)
         fitted = fit_generator(
             source, target, self.untouched, settings, work, plan=plan, on_step=_steps_to(self.progress)
@@ -223,7 +222,7 @@ class _Run:
             return load_recogniser(self.folder.file(WEIGHTS))
         work, started = self.folder.work("adapt"), time.monotonic()
         self.progress.stage("adapt", f"with {len(sides[0]):,} clean faces")
-        plan = self._plan(work, self.job.adapt_steps, self._seconds_to_learn())
+        plan = self._plan(self.job.adapt_steps, self._shares().adapt)
         adapted = adapt_recogniser(
             self.untouched, generator, sides[0], settings, work, plan=plan, on_step=_steps_to(self.progress)
         )
@@ -266,16 +265,20 @@ class _Run:
 
     # -- time --------------------------------------------------------------------------------------------------
 
-    def _seconds_to_learn(self) -> float:
-        """What is left of the budget after measuring the adapted recogniser and exporting it."""
+    def _shares(self) -> Shares:
+        """Seconds of the learning stages: what measuring and exporting the adapted recogniser will leave."""
         images = sum(labelled.images for labelled in self.labelled)
-        measuring = MARGIN * images / images_per_second(self.untouched) if images else 0.0
-        return self.job.budget_seconds - self.spent - measuring - EXPORT_SECONDS
+        measuring = MARGIN * max(images / images_per_second(self.untouched), self.measuring_seconds) if images else 0.0
+        left = self.job.budget_seconds - self.spent - measuring - EXPORT_SECONDS
+        return learning_shares(self.folder.work("fit"), left)
 
-    def _plan(self, work: Path, steps: int | None, seconds: float) -> LoopPlan:
-        budget = None if steps is not None else stage_budget(work, seconds)
+    def _plan(self, steps: int | None, seconds: float) -> LoopPlan:
         return LoopPlan(
-            steps=steps, budget_seconds=budget, seed=self.job.seed, tensorboard=self.job.tensorboard, identity=self.base
+            steps=steps,
+            budget_seconds=None if steps is not None else seconds,
+            seed=self.job.seed,
+            tensorboard=self.job.tensorboard,
+            identity=self.base,
         )
 
     def _finish(self, stage: str, inputs: str, summary: str, started: float, outputs: tuple[str, ...]) -> None:

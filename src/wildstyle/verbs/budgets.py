@@ -19,11 +19,14 @@ from wildstyle.recognisers import Recogniser
 from wildstyle.recognisers.engine import embedder
 from wildstyle.runs.atomic import write_json
 
-FIT_SHARE = 0.55
+FIT_SHARE = 0.5
 """Of the time left after measuring: learning the camera. The rest adapts the recogniser."""
 
 EXPORT_SECONDS = 20.0
 """Export, its check against onnxruntime, and the report."""
+
+DIAGNOSIS_SECONDS = 12.0
+"""Reading the footage before a fit and looking at the generator after it."""
 
 FEWEST_SECONDS = 20.0
 """A stage that is given less than this learns nothing."""
@@ -78,13 +81,26 @@ def images_per_second(recogniser: Recogniser, *, images: int = 64) -> float:
         return images / (time.perf_counter() - started)
 
 
-def stage_budget(folder: Path, seconds: float) -> float:
-    """The budget of a stage: what was written when it began, else ``seconds``, written now."""
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """Seconds of the two learning stages, fixed when the first of them begins."""
+
+    fit: float
+    adapt: float
+
+
+def learning_shares(folder: Path, seconds: float) -> Shares:
+    """How ``seconds`` are divided: what was written into ``folder`` when learning began, else written now.
+
+    Raises:
+        InputError: what was written is damaged.
+    """
     path = folder / "budget.json"
-    if path.is_file():
-        try:
-            return float(json.loads(path.read_text())["seconds"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise InputError("can't be read", where=path, remedy="delete the stage's folder and run again") from error
-    write_json(path, {"seconds": round(max(seconds, FEWEST_SECONDS), 1)})
-    return round(max(seconds, FEWEST_SECONDS), 1)
+    if not path.is_file():
+        fit = max(FIT_SHARE * seconds - DIAGNOSIS_SECONDS, FEWEST_SECONDS)
+        adapt = max((1 - FIT_SHARE) * seconds, FEWEST_SECONDS)
+        write_json(path, {"fit": round(fit, 1), "adapt": round(adapt, 1)})
+    try:
+        return Shares(**json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise InputError("can't be read", where=path, remedy="delete it and give the same command again") from error

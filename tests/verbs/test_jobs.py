@@ -1,0 +1,56 @@
+"""What a user writes for a labelled set, and how time is divided."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from wildstyle.errors import InputError, SettingError
+from wildstyle.verbs.budgets import FEWEST_SECONDS, Estimate, learning_shares
+from wildstyle.verbs.jobs import EvaluationSpec, parse_evaluation
+from wildstyle.verbs.measuring import spread
+
+
+def test_a_manifest_shows_the_cameras_and_pairs_guard() -> None:
+    assert parse_evaluation("lfw=a/lfw.tar") == EvaluationSpec(name="lfw", path=Path("a/lfw.tar"), role="guard")
+    assert parse_evaluation("shop=s.csv,faces=s.tar,distractors=d.tar") == EvaluationSpec(
+        name="shop", path=Path("s.csv"), faces=Path("s.tar"), distractors=Path("d.tar"), role="target"
+    )
+    assert parse_evaluation("shop=s.csv,role=guard").role == "guard"
+
+
+@pytest.mark.parametrize("text", ["", "lfw", "=a.tar", "lfw=", "a=b,c", "a=b,fases=c", "a=b,faces=", "a=b,role=maybe"])
+def test_other_texts_are_refused_with_the_text(text: str) -> None:
+    with pytest.raises(SettingError) as refused:
+        parse_evaluation(text)
+    assert repr(text) in str(refused.value)
+
+
+def test_learning_time_is_fixed_when_it_begins(tmp_path: Path) -> None:
+    first = learning_shares(tmp_path, 400.0)
+    assert learning_shares(tmp_path, 10.0) == first
+    assert first.fit + first.adapt <= 400.0
+    (tmp_path / "budget.json").write_text("{")
+    with pytest.raises(InputError, match=r"budget\.json"):
+        learning_shares(tmp_path, 1.0)
+
+
+def test_a_stage_never_gets_nothing(tmp_path: Path) -> None:
+    shares = learning_shares(tmp_path, -100.0)
+    assert shares.fit >= FEWEST_SECONDS
+    assert shares.adapt >= FEWEST_SECONDS
+
+
+def test_a_short_budget_says_how_much_is_needed() -> None:
+    short = Estimate(budget=60, measuring=50, detecting=0)
+    assert not short.enough
+    needed = 50 + short.export + 2 * FEWEST_SECONDS
+    assert f"at least {needed:.0f} s" in short.shortage()
+    assert Estimate(budget=needed + 1, measuring=50, detecting=0).enough
+
+
+def test_a_sample_is_spread_over_everything() -> None:
+    assert spread(0, 5) == []
+    assert spread(3, 5) == [0, 1, 2]
+    assert spread(101, 3) == [0, 50, 100]
