@@ -14,6 +14,7 @@ import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -106,7 +107,7 @@ def rates(run: Callable[[], object], repeats: int) -> list[float]:
     return found
 
 
-def keep(name: str, values: list[float], unit: str, better: str, note: dict[str, object]) -> None:
+def keep(name: str, values: list[float], unit: str, better: str, note: dict[str, Any]) -> None:
     """Record the median and the spread of the repeats."""
     middle = statistics.median(values)
     record("synthesis", name, middle, unit, better, command=COMMAND, interval=(min(values), max(values)), **note)
