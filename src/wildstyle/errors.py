@@ -1,19 +1,19 @@
 """Every error a user can meet, each with a remedy.
 
-    WildstyleError
-    ├── InputError            a path, folder, file or option the user gave is wrong
-    │   ├── UnreadableFace    one image can't be used (corrupt, a bomb, no pixels)
-    │   ├── CorruptArchive    a record, tar or pair file is damaged
-    │   ├── HostileFile       a file tries to do what a data file must not
-    │   ├── LabelError        labels out of range, one person only, people shared between sets
-    │   └── SettingError      a configuration key or value is unknown or contradicts another
-    ├── ContractError         a recogniser and the faces given to it disagree
-    │   └── ImportRefused     a model file holds what the importer can't train faithfully
-    ├── NotMeasurable         too little data for the figure that was asked for
-    ├── Diverged              a loss became NaN or infinite
-    ├── StorageError          the disk is full or not writable
-    ├── MissingExtra          an optional library is not installed
-    └── Interrupted           the user stopped the run; it can be resumed
+WildstyleError
+├── InputError            a path, folder, file or option the user gave is wrong
+│   ├── UnreadableFace    one image can't be used (corrupt, a bomb, no pixels)
+│   ├── CorruptArchive    a record, tar or pair file is damaged
+│   ├── HostileFile       a file tries to do what a data file must not
+│   ├── LabelError        labels out of range, one person only, people shared between sets
+│   └── SettingError      a configuration key or value is unknown or contradicts another
+├── ContractError         a recogniser and the faces given to it disagree
+│   └── ImportRefused     a model file holds what the importer can't train faithfully
+├── NotMeasurable         too little data for the figure that was asked for
+├── Diverged              a loss became NaN or infinite
+├── StorageError          the disk is full or not writable
+├── MissingExtra          an optional library is not installed
+└── Interrupted           the user stopped the run; it can be resumed
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ Contract = Annotated[
 DetectorPath = Annotated[
     Path | None, typer.Option("--detector", help="SCRFD or YuNet as .onnx, better than the embedded detector.")
 ]
-Budget = Annotated[str | None, typer.Option(help="Time for all stages together, e.g. 10m or 1h30m (default 40m).")]
+Budget = Annotated[str | None, typer.Option(help="Time for all stages together, e.g. 10m or 1h30m (default 20m).")]
 Steps = Annotated[int | None, typer.Option(help="Exact number of steps instead of a share of the budget.")]
 Seed = Annotated[int | None, typer.Option(help="Seed of everything random (default 0).")]
 Workers = Annotated[int | None, typer.Option(help="Reading threads (default 2).")]

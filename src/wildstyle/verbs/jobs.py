@@ -116,7 +116,7 @@ class AdaptJob:
     contract: str | None = None
     evaluate: tuple[EvaluationSpec, ...] = ()
     detector: Path | None = None
-    budget_seconds: float = 2400.0
+    budget_seconds: float = 1200.0
     fit_steps: int | None = None
     adapt_steps: int | None = None
     seed: int = 0
