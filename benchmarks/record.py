@@ -63,8 +63,8 @@ def record(
         **extra,
     }
     path = RESULTS / f"{topic}.json"
-    kept = [r for r in json.loads(path.read_text())] if path.exists() else []
-    kept = [r for r in kept if r["name"] != name] + [entry]
+    before = json.loads(path.read_text()) if path.exists() else []
+    kept = [r for r in before if r["name"] != name] + [entry]
     path.parent.mkdir(exist_ok=True)
     temporary = path.with_suffix(".part")
     temporary.write_text(json.dumps(sorted(kept, key=lambda r: r["name"]), indent=2) + "\n")
