@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from wildstyle.training.company import Company
 from wildstyle.training.device import Choice, choose_device
 from wildstyle.training.draws import Draw, Draws, processes
 from wildstyle.training.durations import parse_duration
@@ -12,6 +13,7 @@ from wildstyle.training.task import Task
 
 __all__ = [
     "Choice",
+    "Company",
     "Draw",
     "Draws",
     "LoopPlan",

@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from wildstyle.adaptation import adapt_recogniser
@@ -20,7 +21,6 @@ from wildstyle.faces import FaceSource
 from wildstyle.recognisers import EmbeddingCache, Recogniser, load_recogniser, save_recogniser
 from wildstyle.recognisers.export import export_onnx
 from wildstyle.report import (
-    AdaptedRecogniser,
     EvaluatedSet,
     Verdict,
     decide_run,
@@ -31,10 +31,11 @@ from wildstyle.report import (
     store_ingested,
     store_recogniser,
 )
+from wildstyle.report.verdict import read_verdict
 from wildstyle.runs import RunFolder, describe_input, gather_provenance, inputs_hash
 from wildstyle.runs.folder import ONNX, WEIGHTS
 from wildstyle.synthesis import Generator, fit_generator, load_generator, save_generator
-from wildstyle.training import LoopPlan
+from wildstyle.training import Company, LoopPlan
 from wildstyle.training import Progress as StepProgress
 from wildstyle.verbs.budgets import EXPORT_SECONDS, MARGIN, Shares, images_per_second, learning_shares
 from wildstyle.verbs.check import CheckReport, check
@@ -42,8 +43,9 @@ from wildstyle.verbs.configuration import resolved
 from wildstyle.verbs.jobs import MAY_DIFFER, AdaptJob
 from wildstyle.verbs.measuring import LabelledSet, measure, open_labelled
 from wildstyle.verbs.places import cache_folder
-from wildstyle.verbs.preparing import Prepared, prepare
+from wildstyle.verbs.preparing import prepare
 from wildstyle.verbs.progress import Progress, Silent
+from wildstyle.verbs.recogniser_of import recogniser_of
 from wildstyle.verbs.recording import (
     adaptation_diagnostics,
     adapted_record,
@@ -76,6 +78,8 @@ class AdaptOutcome:
 def adapt(job: AdaptJob, *, progress: Progress | None = None, arguments: tuple[str, ...] = ()) -> AdaptOutcome:
     """Run the whole way, or go on with an interrupted run of the same job.
 
+    Under ``torchrun`` all processes learn together; the first alone checks, measures and writes.
+
     Args:
         job: what to do.
         progress: hears of stages and steps; silent where None.
@@ -87,10 +91,8 @@ def adapt(job: AdaptJob, *, progress: Progress | None = None, arguments: tuple[s
         Interrupted: the run was stopped; the same call goes on.
         Diverged, StorageError: see their messages; what was finished is kept.
     """
-    progress = progress or Silent()
-    looked = check(job, progress=progress)
-    run = _Run.begin(job, refuse(looked), progress, arguments)
-    store_check(run.folder, looked)
+    company = Company.join()
+    run = _Run.begin(job, (progress if company.first else None) or Silent(), arguments, company)
     prepared = run.prepare()
     before = run.measure(run.untouched)
     generator = run.fit(prepared)
@@ -116,6 +118,17 @@ def refuse(looked: CheckReport) -> Recogniser:
     return looked.recogniser
 
 
+def _provenance(job: AdaptJob, arguments: tuple[str, ...]) -> dict[str, Any]:
+    inputs: dict[str, Any] = {
+        "recogniser": job.recogniser,
+        "source": job.source,
+        "target": list(job.target),
+        "detector": job.detector,
+        **{f"evaluate {spec.name}": spec.path for spec in job.evaluate},
+    }
+    return gather_provenance(seeds={"run": job.seed}, inputs=inputs, arguments=arguments)
+
+
 @dataclass
 class _Run:
     """State of one call: the opened inputs and the clock."""
@@ -127,29 +140,32 @@ class _Run:
     labelled: tuple[LabelledSet, ...]
     cache: EmbeddingCache
     base: str
+    company: Company
     started: float = field(default_factory=time.monotonic)
     measuring_seconds: float = 0.0
 
     # -- beginning ---------------------------------------------------------------------------------------------
 
     @classmethod
-    def begin(cls, job: AdaptJob, untouched: Recogniser, progress: Progress, arguments: tuple[str, ...]) -> _Run:
-        """Open everything before anything is written."""
+    def begin(cls, job: AdaptJob, progress: Progress, arguments: tuple[str, ...], company: Company) -> _Run:
+        """Check and open everything before anything is written."""
+        with company.first_goes_ahead():
+            if company.first:
+                looked = check(job, progress=progress)
+                untouched = refuse(looked)
+                folder = RunFolder.create(job.out, resolved(job), command="adapt", may_differ=MAY_DIFFER)
+                store_check(folder, looked)
+                folder.write_json("provenance", _provenance(job, arguments))
+                folder.append_event("started", arguments=list(arguments), processes=company.world)
+            else:
+                untouched, _ = recogniser_of(job.recogniser, job.contract, job.source)
+                folder = RunFolder.open(job.out)
         labelled = tuple(open_labelled(spec) for spec in job.evaluate)
-        folder = RunFolder.create(job.out, resolved(job), command="adapt", may_differ=MAY_DIFFER)
-        inputs: dict[str, Any] = {
-            "recogniser": job.recogniser,
-            "source": job.source,
-            "target": list(job.target),
-            "detector": job.detector,
-            **{f"evaluate {spec.name}": spec.path for spec in job.evaluate},
-        }
-        provenance = gather_provenance(seeds={"run": job.seed}, inputs=inputs, arguments=arguments)
-        folder.write_json("provenance", provenance)
         base = inputs_hash(
             untouched.hash, job.seed, describe_input(job.source), [describe_input(path) for path in job.target]
         )
-        return cls(job, progress, folder, untouched, labelled, EmbeddingCache(cache_folder()), base)
+        cache = EmbeddingCache(cache_folder())
+        return cls(job, progress, folder, untouched, labelled, cache, base, company)
 
     def close(self) -> None:
         """Release files."""
@@ -158,31 +174,37 @@ class _Run:
 
     @property
     def spent(self) -> float:
+        """Seconds since this call began."""
         return time.monotonic() - self.started
 
     # -- stages ------------------------------------------------------------------------------------------------
 
     def prepare(self) -> tuple[FaceSource, FaceSource]:
         """Aligned clean faces and aligned footage."""
-        sides: list[Prepared] = []
-        for name, paths in (("source", (self.job.source,)), ("target", self.job.target)):
-            prepared = prepare(
-                paths,
-                self.untouched,
-                self.folder.work("prepare") / name,
-                name=name,
-                detector=self.job.detector,
-                settings=self.job.detection,
-                progress=self.progress,
-            )
-            for report in prepared.reports:
-                store_ingested(self.folder, ingested_record(name, report, self.folder.path))
-            sides.append(prepared)
-        source, target = (side.faces for side in sides)
+        with self.company.first_goes_ahead():
+            source = self._prepared("source", (self.job.source,))
+            target = self._prepared("target", self.job.target)
         return source, target
 
+    def _prepared(self, name: str, paths: tuple[Path, ...]) -> FaceSource:
+        prepared = prepare(
+            paths,
+            self.untouched,
+            self.folder.work("prepare") / name,
+            name=name,
+            detector=self.job.detector,
+            settings=self.job.detection,
+            progress=self.progress,
+        )
+        for report in prepared.reports:
+            record = ingested_record(f"{name} {report.folder.name}", report, self.folder.path)
+            store_ingested(self.folder, record)
+        return prepared.faces
+
     def measure(self, recogniser: Recogniser) -> tuple[Outcome, ...]:
-        """Run every protocol with one recogniser."""
+        """Run every protocol with one recogniser; only the first process does."""
+        if not self.company.first:
+            return ()
         started = time.monotonic()
         outcomes = tuple(
             measure(labelled, recogniser, cache=self.cache, workers=self.job.workers, progress=self.progress)
@@ -194,6 +216,7 @@ class _Run:
     def fit(self, sides: tuple[FaceSource, FaceSource]) -> Generator:
         """Learn the footage's camera, or load what was learnt."""
         inputs = inputs_hash(self.base, resolved(self.job.synthesis), self.job.fit_steps, self.job.budget_seconds)
+        self.company.wait()
         if self.folder.stage_done("fit", inputs):
             return load_generator(self.folder.file(GENERATOR))[0]
         source, target = sides
@@ -204,17 +227,19 @@ class _Run:
         fitted = fit_generator(
             source, target, self.untouched, settings, work, plan=plan, on_step=_steps_to(self.progress)
         )
-        save_generator(fitted.generator, self.folder.file(GENERATOR), fitted.diagnostics.as_record())
-        store_diagnostics(self.folder, fit_diagnostics(fitted, work))
-        if self.job.include_faces:
-            sheet_of_styles(self.folder, fitted.generator, source)
-        summary = f"learnt the camera from {len(target):,} unlabelled faces in {fitted.loop.steps:,} steps"
-        self._finish("fit", inputs, summary, started, (GENERATOR,))
+        if self.company.first:
+            save_generator(fitted.generator, self.folder.file(GENERATOR), fitted.diagnostics.as_record())
+            store_diagnostics(self.folder, fit_diagnostics(fitted, work))
+            if self.job.include_faces:
+                sheet_of_styles(self.folder, fitted.generator, source)
+            summary = f"learnt the camera from {len(target):,} unlabelled faces in {fitted.loop.steps:,} steps"
+            self._finish("fit", inputs, summary, started, (GENERATOR,))
         return fitted.generator
 
     def adapt(self, sides: tuple[FaceSource, FaceSource], generator: Generator) -> Recogniser:
         """Train the student, or load it."""
         settings = self.job.adaptation
+        self.company.wait()
         inputs = inputs_hash(
             self.base, resolved(settings), self.job.adapt_steps, self.job.budget_seconds, self._output_hash("fit")
         )
@@ -226,16 +251,17 @@ class _Run:
         adapted = adapt_recogniser(
             self.untouched, generator, sides[0], settings, work, plan=plan, on_step=_steps_to(self.progress)
         )
-        save_recogniser(adapted.recogniser, self.folder.file(WEIGHTS))
-        store_diagnostics(self.folder, adaptation_diagnostics(adapted, work))
-        summary = f"adapted on {len(sides[0]):,} clean faces in {adapted.loop_result.steps:,} steps"
-        self._finish("adapt", inputs, summary, started, (WEIGHTS,))
+        if self.company.first:
+            save_recogniser(adapted.recogniser, self.folder.file(WEIGHTS))
+            store_diagnostics(self.folder, adaptation_diagnostics(adapted, work))
+            summary = f"adapted on {len(sides[0]):,} clean faces in {adapted.loop_result.steps:,} steps"
+            self._finish("adapt", inputs, summary, started, (WEIGHTS,))
         return adapted.recogniser
 
     def export(self, adapted: Recogniser) -> None:
         """Write the ONNX file and check it against onnxruntime."""
         inputs, started = inputs_hash(adapted.hash), time.monotonic()
-        if self.folder.stage_done("export", inputs):
+        if not self.company.first or self.folder.stage_done("export", inputs):
             return
         self.progress.stage("export", ONNX)
         written = export_onnx(adapted, self.folder.file(ONNX))
@@ -244,6 +270,8 @@ class _Run:
 
     def judge(self, before: tuple[Outcome, ...], after: tuple[Outcome, ...]) -> tuple[EvaluatedSet, ...]:
         """Compare before and after under the same drawn people."""
+        if not self.company.first:
+            return ()
         if self.labelled:
             self.progress.stage("compare", "before and after, with intervals over people")
         evaluated = tuple(
@@ -256,11 +284,14 @@ class _Run:
 
     def report(self, adapted: Recogniser) -> Verdict:
         """Decide, and write the report and the model card."""
-        record: AdaptedRecogniser = adapted_record(self.untouched, adapted, self.job)
-        store_recogniser(self.folder, record)
-        verdict = decide_run(self.folder)
-        render_report(self.folder, include_faces=self.job.include_faces)
-        render_model_card(self.folder)
+        with self.company.first_goes_ahead():
+            if not self.company.first:
+                return read_verdict(self.folder)
+            store_recogniser(self.folder, adapted_record(self.untouched, adapted, self.job))
+            verdict = decide_run(self.folder)
+            render_report(self.folder, include_faces=self.job.include_faces)
+            render_model_card(self.folder)
+            self.folder.append_event("finished", verdict=verdict.decision)
         return verdict
 
     # -- time --------------------------------------------------------------------------------------------------
@@ -270,7 +301,8 @@ class _Run:
         images = sum(labelled.images for labelled in self.labelled)
         measuring = MARGIN * max(images / images_per_second(self.untouched), self.measuring_seconds) if images else 0.0
         left = self.job.budget_seconds - self.spent - measuring - EXPORT_SECONDS
-        return learning_shares(self.folder.work("fit"), left)
+        with self.company.first_goes_ahead():
+            return learning_shares(self.folder.work("fit"), left)
 
     def _plan(self, steps: int | None, seconds: float) -> LoopPlan:
         return LoopPlan(
@@ -285,6 +317,7 @@ class _Run:
         self.folder.finish_stage(
             stage, inputs, summary=summary, seconds=time.monotonic() - started, outputs=list(outputs)
         )
+        self.folder.append_event("stage finished", stage=stage, summary=summary)
         self.progress.note(summary)
 
     def _output_hash(self, stage: str) -> str:
