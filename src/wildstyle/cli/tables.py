@@ -9,7 +9,8 @@ from rich.table import Table
 
 from wildstyle.cli.screen import console
 from wildstyle.evaluation import Result
-from wildstyle.report import EvaluatedSet, Verdict, comparison_rows
+from wildstyle.report import EvaluatedSet, Verdict, VerdictPolicy
+from wildstyle.report.html import rows_to_show
 from wildstyle.report.wording import count_text, digits_for, group_label, measure_label, share_text
 
 _COLOURS = {"better": "green", "worse": "red", "unsettled": "default", "not measurable": "dim"}
@@ -23,7 +24,8 @@ def comparison_table(evaluated: EvaluatedSet) -> Table:
     table = Table(title=f"{escape(evaluated.name)} ({kind})", title_justify="left", title_style="bold", box=None)
     for column in ("figure", "faces", "before", "after", "gain, points (95 %)", "n"):
         table.add_column(column, justify="left" if column in ("figure", "faces") else "right")
-    for row in comparison_rows([evaluated]):
+    overall, groups = rows_to_show(evaluated, VerdictPolicy())
+    for row in (*overall, *groups):
         gain = f"{row.gain} ({row.interval})" if row.difference.gain is not None else row.gain
         cells = [escape(text) for text in (row.measure, row.group, row.before, row.after)]
         table.add_row(*cells, f"[{_COLOURS[row.mark]}]{escape(gain)}[/]", escape(row.n))

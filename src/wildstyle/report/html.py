@@ -48,10 +48,13 @@ def render_report(run: RunFolder | Path | str, *, include_faces: bool = False) -
 
 
 def rows_to_show(evaluated: EvaluatedSet, policy: VerdictPolicy) -> tuple[list[Row], list[Row]]:
-    """Rows over all faces of a set, and rows of the primary measure by group."""
+    """Rows over all faces of a set, and rows of the primary measure by group; a group of all faces says nothing new."""
     rows = comparison_rows([evaluated])
     primary = primary_measure(evaluated, policy)
-    return [r for r in rows if r.group == "all"], [r for r in rows if r.group != "all" and r.name == primary]
+    overall = [row for row in rows if row.group == "all"]
+    everyone = {row.n for row in overall if row.name == primary}
+    groups = [row for row in rows if row.group != "all" and row.name == primary and row.n not in everyone]
+    return overall, groups
 
 
 def headline_rows(evaluated: EvaluatedSet, policy: VerdictPolicy) -> list[Row]:
