@@ -14,8 +14,6 @@ from wildstyle.faces.manifest import ManifestSource
 from wildstyle.faces.source import FaceSource
 from wildstyle.recognisers import Embeddings, Recogniser, embed_source, load_recogniser, parse_contract
 
-pytestmark = pytest.mark.slow
-
 TOLERANCE = 0.002
 """Two tenths of a point: decoders and runtimes differ in the last bits."""
 
