@@ -52,6 +52,14 @@ class FaceSource(ABC):
             CorruptArchive: the bytes can't be read in full.
         """
 
+    def encoded_together(self, indices: Sequence[int]) -> list[bytes]:
+        """Stored bytes of several images; a format that can fetch neighbours at once says how.
+
+        Raises:
+            CorruptArchive: the bytes of one can't be read in full.
+        """
+        return [self.encoded(index) for index in indices]
+
     def read(self, index: int) -> Face:
         """Decode face ``index``.
 
@@ -99,7 +107,7 @@ def decode_together(source: FaceSource, indices: Sequence[int]) -> list[Face] | 
     """``read_together`` of sources that hold encoded images: first all records and bytes, then all pixels."""
     try:
         records = [source.record(index) for index in indices]
-        images = decode_images([source.encoded(index) for index in indices])
+        images = decode_images(source.encoded_together(indices))
     except InputError:
         return None
     return list(map(Face, images, records))

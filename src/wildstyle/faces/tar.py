@@ -12,7 +12,7 @@ import threading
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import compress, groupby
+from itertools import compress, groupby, pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +26,9 @@ from wildstyle.faces.row import ManifestRow, parse_row
 from wildstyle.faces.tar_index import TarMember, tar_members
 
 _LARGEST_NOTE = 2**20
+_WASTE = 4096
+"""Bytes a face that may be read for nothing when neighbours are read at once: member headers and padding."""
+_LARGEST_SPAN = 2**22
 
 
 class Place(NamedTuple):
@@ -76,6 +79,20 @@ class TarSource(ListedSource):
                 where=f"{self.location}:{self.listing.names[index]}",
             )
         return self._bytes(columns.shards[index], columns.offsets[index], size)
+
+    def encoded_together(self, indices: Sequence[int]) -> list[bytes]:
+        columns = self._columns
+        places = [columns.place(index) for index in indices]
+        first, last = places[0], places[-1]
+        span = last.offset + last.size - first.offset
+        neighbours = all(a.offset < b.offset and a.shard == b.shard for a, b in pairwise(places))
+        # One read for all where little of it is wasted: headers of members lie between the images.
+        wasteful = span > sum(place.size for place in places) + _WASTE * len(places)
+        if not neighbours or wasteful or span > _LARGEST_SPAN:
+            return super().encoded_together(indices)
+        data = self._bytes(first.shard, first.offset, span)
+        starts = [place.offset - first.offset for place in places]
+        return [data[start : start + place.size] for start, place in zip(starts, places, strict=True)]
 
     def record(self, index: int) -> FaceRecord:
         record, columns = self.listing.record(index, self.name), self._columns
