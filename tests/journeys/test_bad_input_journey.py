@@ -169,3 +169,35 @@ def test_check_finds_people_who_are_trained_on_and_measured(command: Command, wo
     )
     assert code == 1
     assert "people are in both" in " ".join(output.split())
+
+
+def test_check_says_when_faces_are_not_aligned(command: Command, world, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    import cv2
+
+    folder = tmp_path / "shifted"
+    with open_faces(world.clean) as faces:
+        for index in range(len(faces)):
+            image = faces.read(index).image
+            moved = cv2.copyMakeBorder(image[:98, :98], 14, 0, 14, 0, cv2.BORDER_REPLICATE)
+            place = folder / str(faces.record(index).subject) / f"{index}.jpg"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(encode_jpeg(moved))
+    _, output, _ = command("check", *arguments(world, tmp_path / "run", source=folder))
+    assert "do not lie on the five-point template" in " ".join(output.split())
+    _, output, _ = command("check", *arguments(world, tmp_path / "run"))
+    assert "five-point template" not in output
+
+
+def test_a_folder_of_videos_is_footage(command: Command, world, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    import cv2
+    import numpy as np
+
+    pytest.importorskip("av")
+    (tmp_path / "cameras").mkdir()
+    writer = cv2.VideoWriter(str(tmp_path / "cameras" / "door.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 10, (64, 64))
+    for shade in range(5):
+        writer.write(np.full((64, 64, 3), 40 * shade, np.uint8))
+    writer.release()
+    code, output, _ = command("check", *arguments(world, tmp_path / "run", target=tmp_path / "cameras"))
+    assert code == 0, output
+    assert "videos, about" in output

@@ -11,9 +11,9 @@ from typing import Literal, TypeVar
 
 from wildstyle.errors import LabelError, UnreadableFace, WildstyleError
 from wildstyle.faces import FaceSource, face_hash, open_faces, require_people, shared_subjects
-from wildstyle.faces.detect import open_detector
+from wildstyle.faces.aligned import alignment_error
+from wildstyle.faces.detect import Detector, open_detector
 from wildstyle.faces.footage import open_footage
-from wildstyle.faces.video import is_video
 from wildstyle.recognisers import Recogniser
 from wildstyle.recognisers.probing import probe
 from wildstyle.runs import RunFolder
@@ -21,7 +21,7 @@ from wildstyle.verbs.budgets import MARGIN, Estimate, images_per_second
 from wildstyle.verbs.configuration import resolved
 from wildstyle.verbs.jobs import MAY_DIFFER, AdaptJob
 from wildstyle.verbs.measuring import LabelledSet, check_size, open_labelled, spread
-from wildstyle.verbs.preparing import state_of
+from wildstyle.verbs.preparing import holds_video, state_of
 from wildstyle.verbs.progress import Progress, Silent
 from wildstyle.verbs.recogniser_of import PROBED_FACES, recogniser_of
 
@@ -29,6 +29,9 @@ Severity = Literal["fault", "warning", "fine"]
 Opened = TypeVar("Opened")
 
 _DECODED = 64
+_ALIGNED = 12
+_TOLERANCE = 6.0
+"""Mean distance in px of a 112 px crop from which a face counts as not aligned; detectors differ by 2 to 3."""
 _SHARED_NAMED = 3
 _RUN_BYTES = 400e6
 """Checkpoints, caches, weights and report of a run on a small recogniser, with room."""
@@ -94,6 +97,7 @@ class _Inquiry:
     closing: ExitStack
     recogniser: Recogniser | None = None
     found_by_trying: bool = False
+    detector: Detector | None = None
     source: FaceSource | None = None
     targets: list[FaceSource] = field(default_factory=list)
     labelled: list[LabelledSet] = field(default_factory=list)
@@ -143,10 +147,10 @@ class _Inquiry:
 
     def _open_target(self, path: Path) -> None:
         what = f"target {path.name}"
-        if is_video(path):
+        if holds_video(path):
             shots = open_footage(path, self.job.detection.step).count() or _FRAMES_OF_A_VIDEO
             self.raw_pictures += shots
-            self._say(what, "fine", f"a video of about {shots:,} frames; faces will be detected and aligned.")
+            self._say(what, "fine", f"videos, about {shots:,} frames; faces will be detected and aligned.")
             return
         target = self.closing.enter_context(open_faces(path))
         self.targets.append(target)
@@ -190,6 +194,30 @@ class _Inquiry:
             with open_faces(path) as faces:
                 self.raw_pictures += len(faces)
             self._say(what, "fine", f"not all pictures are {size}x{size} px; faces will be detected and aligned.")
+            return
+        with open_faces(path) as faces:
+            self._alignment(what, faces)
+
+    def _alignment(self, what: str, faces: FaceSource) -> None:
+        """Faces of the right size may be badly cut all the same; the detector's points tell."""
+        if self.detector is None:
+            self.detector = open_detector(self.job.detector)
+        errors = []
+        for index in spread(len(faces), _ALIGNED):
+            try:
+                error = alignment_error(faces.read(index).image, self.detector)
+            except UnreadableFace:
+                continue
+            errors += [] if error is None else [error]
+        off = sum(error > _TOLERANCE for error in errors)
+        # Few faces are found in poor footage, and profiles fit badly: only a clear majority says something.
+        if len(errors) >= _ALIGNED // 2 and off > len(errors) / 2:
+            self._say(
+                what,
+                "warning",
+                f"{off} of {len(errors)} sampled faces do not lie on the five-point template the recogniser was"
+                " trained with. Align the original pictures with `wildstyle faces align`.",
+            )
 
     # -- contradictions ----------------------------------------------------------------------------------------
 

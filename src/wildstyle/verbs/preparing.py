@@ -31,7 +31,7 @@ def state_of(path: Path, size: int) -> State:
     Raises:
         InputError: the path is missing, empty or of no known kind.
     """
-    if is_video(path):
+    if holds_video(path):
         return "raw"
     faces = open_faces(path)
     try:
@@ -39,6 +39,11 @@ def state_of(path: Path, size: int) -> State:
     finally:
         faces.close()
     return "aligned" if sizes <= {(size, size)} else "raw"
+
+
+def holds_video(path: Path) -> bool:
+    """Whether ``path`` is a video, or a folder with one below it."""
+    return is_video(path) or (path.is_dir() and any(is_video(inside) for inside in path.rglob("*")))
 
 
 @dataclass(frozen=True)
