@@ -201,3 +201,16 @@ def test_a_folder_of_videos_is_footage(command: Command, world, tmp_path: Path) 
     code, output, _ = command("check", *arguments(world, tmp_path / "run", target=tmp_path / "cameras"))
     assert code == 0, output
     assert "videos, about" in output
+
+
+def test_check_catches_the_wrong_colour_order(command: Command, data_dir: Path, tmp_path: Path) -> None:
+    given = {
+        "recogniser": data_dir / "models" / "mobilefacenet.onnx",
+        "source": data_dir / "source112.tar",
+        "target": data_dir / "webcam_far_tune112.tar",
+        "out": tmp_path / "run",
+        "contract": "bgr,imagenet",
+    }
+    code, output, _ = command("check", *(part for key, value in given.items() for part in (f"--{key}", value)))
+    assert code == 1
+    assert "stated is bgr,imagenet, but rgb,imagenet" in " ".join(output.split())
