@@ -49,6 +49,7 @@ from wildstyle.verbs.recogniser_of import recogniser_of
 from wildstyle.verbs.recording import (
     adaptation_diagnostics,
     adapted_record,
+    aligned_record,
     fit_diagnostics,
     ingested_record,
     sheet_of_styles,
@@ -199,6 +200,8 @@ class _Run:
         for report in prepared.reports:
             record = ingested_record(f"{name} {report.folder.name}", report, self.folder.path)
             store_ingested(self.folder, record)
+        if name == "target" and not prepared.reports:
+            store_ingested(self.folder, aligned_record(name, prepared.faces))
         return prepared.faces
 
     def measure(self, recogniser: Recogniser) -> tuple[Outcome, ...]:

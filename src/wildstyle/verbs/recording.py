@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,12 @@ def ingested_record(name: str, report: IngestReport, folder: Path) -> Ingested:
         media=len({row.media for row in rows if row.media is not None}) or None,
         eye_distances={"edges": [float(e) for e in _EYE_EDGES], "counts": [int(c) for c in counts]},
     )
+
+
+def aligned_record(name: str, faces: FaceSource) -> Ingested:
+    """Faces that were aligned already and went through as they are."""
+    media = {faces.record(i).media for i in range(len(faces))} - {None}
+    return Ingested(name=f"{name}, aligned already", read=len(faces), kept=len(faces), media=len(media) or None)
 
 
 def fit_diagnostics(fitted: FittedGenerator, work: Path) -> Diagnostics:
@@ -120,7 +127,7 @@ def adapted_record(untouched: Recogniser, adapted: Recogniser, job: AdaptJob) ->
     """The recogniser before and after."""
     label_free = job.adaptation.head == "none"
     return AdaptedRecogniser(
-        contract=to_metadata(adapted.contract),
+        contract={k.removeprefix("wildstyle."): json.loads(v) for k, v in to_metadata(adapted.contract).items()},
         before_hash=untouched.hash,
         after_hash=adapted.hash,
         parameters=sum(p.numel() for p in adapted.network.parameters()),
