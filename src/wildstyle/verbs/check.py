@@ -21,7 +21,7 @@ from wildstyle.verbs.budgets import MARGIN, Estimate, images_per_second
 from wildstyle.verbs.configuration import resolved
 from wildstyle.verbs.jobs import MAY_DIFFER, AdaptJob
 from wildstyle.verbs.measuring import LabelledSet, check_size, open_labelled, spread
-from wildstyle.verbs.preparing import holds_video, state_of
+from wildstyle.verbs.preparing import all_of_size, holds_video
 from wildstyle.verbs.progress import Progress, Silent
 from wildstyle.verbs.recogniser_of import PROBED_FACES, recogniser_of
 
@@ -142,7 +142,7 @@ class _Inquiry:
         people = len(set(labels[labels >= 0].tolist()))
         self._say("source", "fine", f"{len(source):,} faces of {people:,} people.")
         self._sample("source", source)
-        self._state("source", self.job.source)
+        self._state("source", source)
         return source
 
     def _open_target(self, path: Path) -> None:
@@ -156,7 +156,7 @@ class _Inquiry:
         self.targets.append(target)
         self._say(what, "fine", f"{len(target):,} pictures.")
         self._sample(what, target)
-        self._state(what, path)
+        self._state(what, target)
         fewest = self.job.synthesis.fewest_faces
         if len(self.job.target) == 1 and len(target) < fewest:
             self._say(what, "fault", f"{len(target)} faces are too few to learn a camera from, {fewest} are needed.")
@@ -186,17 +186,15 @@ class _Inquiry:
             share = f"{len(unreadable)} of {len(chosen)} sampled pictures can't be read, e.g. {unreadable[0]}"
             self._say(what, "fault" if len(unreadable) == len(chosen) else "warning", share)
 
-    def _state(self, what: str, path: Path) -> None:
+    def _state(self, what: str, faces: FaceSource) -> None:
         if self.recogniser is None:
             return
         size = self.recogniser.contract.input_size
-        if state_of(path, size) == "raw":
-            with open_faces(path) as faces:
-                self.raw_pictures += len(faces)
+        if not all_of_size(faces, size):
+            self.raw_pictures += len(faces)
             self._say(what, "fine", f"not all pictures are {size}x{size} px; faces will be detected and aligned.")
             return
-        with open_faces(path) as faces:
-            self._alignment(what, faces)
+        self._alignment(what, faces)
 
     def _alignment(self, what: str, faces: FaceSource) -> None:
         """Faces of the right size may be badly cut all the same; the detector's points tell."""
@@ -287,7 +285,7 @@ class _Inquiry:
     def _preprocessing(self) -> None:
         if self.recogniser is None or self.source is None or self.found_by_trying:
             return
-        if state_of(self.job.source, self._size()) == "raw":
+        if not all_of_size(self.source, self._size()):
             return
         found = probe(self.recogniser.network, self.source, input_size=self._size(), most=PROBED_FACES)
         stated = self.recogniser.contract.preprocessing()

@@ -33,12 +33,13 @@ def state_of(path: Path, size: int) -> State:
     """
     if holds_video(path):
         return "raw"
-    faces = open_faces(path)
-    try:
-        sizes = {face_size(faces, i) for i in spread(len(faces), _SAMPLED)} - {None}
-    finally:
-        faces.close()
-    return "aligned" if sizes <= {(size, size)} else "raw"
+    with open_faces(path) as faces:
+        return "aligned" if all_of_size(faces, size) else "raw"
+
+
+def all_of_size(faces: FaceSource, size: int) -> bool:
+    """Whether the headers of a spread sample all declare squares of ``size`` px."""
+    return {face_size(faces, i) for i in spread(len(faces), _SAMPLED)} - {None} <= {(size, size)}
 
 
 def holds_video(path: Path) -> bool:
