@@ -37,7 +37,7 @@ def test_records_survive_json() -> None:
 
 def test_the_schema_is_written_and_a_note_only_where_there_is_one() -> None:
     written = RESULT.to_json()
-    assert written["schema"] == SCHEMA_VERSION == 1
+    assert written["schema"] == SCHEMA_VERSION == 2
     assert "note" not in written["measures"][0]
     assert written["measures"][1]["note"].startswith("not measurable")
     assert written["measures"][1]["value"] is None
@@ -47,7 +47,7 @@ def test_the_schema_is_written_and_a_note_only_where_there_is_one() -> None:
     "spoil",
     [
         lambda v: v.pop("counts"),
-        lambda v: v.update(schema=2),
+        lambda v: v.update(schema=3),
         lambda v: v.update(colour="red"),
         lambda v: v["measures"][0].pop("n"),
         lambda v: v["measures"][0].update(colour="red"),

@@ -12,13 +12,14 @@ from wildstyle.evaluation.identification import (
 from wildstyle.evaluation.outcome import Outcome
 from wildstyle.evaluation.pairs import PairOutcome, evaluate_pairs
 from wildstyle.evaluation.power import Assumptions, Need, needed_with_interval, needed_without_labels
-from wildstyle.evaluation.result import SCHEMA_VERSION, Comparison, Difference, Measure, Result
+from wildstyle.evaluation.result import SCHEMA_VERSION, Comparison, Curve, Difference, Measure, Result
 
 __all__ = [
     "SCHEMA_VERSION",
     "Assumptions",
     "Bootstrap",
     "Comparison",
+    "Curve",
     "Difference",
     "IdentificationOptions",
     "IdentificationOutcome",

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from wildstyle.errors import InputError, NotMeasurable
 from wildstyle.evaluation.bootstrap import FEW_PEOPLE, Bootstrap, Weights, percentile_interval
-from wildstyle.evaluation.result import Measure, Result
+from wildstyle.evaluation.result import Curve, Measure, Result
 from wildstyle.evaluation.shares import Question
 
 Vectors = NDArray[np.float32]
@@ -33,6 +33,7 @@ class Outcome:
         people: names of the units that intervals draw again, in the order of the items' indices.
         questions: the figures asked for, most important first.
         fixed: figures that have no interval.
+        curves: what a plot shows.
     """
 
     protocol: str
@@ -43,6 +44,7 @@ class Outcome:
     people: tuple[str, ...]
     questions: tuple[Question, ...]
     fixed: tuple[Measure, ...] = ()
+    curves: tuple[Curve, ...] = ()
 
     def result(self, bootstrap: Bootstrap | None = None) -> Result:
         """All figures with 95 % intervals over people."""
@@ -76,6 +78,7 @@ class Outcome:
             rules={**self.rules, "interval": bootstrap.rule},
             counts=dict(self.counts),
             measures=(*measures, *self.fixed),
+            curves=self.curves,
         )
 
 

@@ -7,7 +7,8 @@ What may be absent:
 
 * ``value`` is None only where the figure can't be measured; then ``note`` says why.
 * ``low`` and ``high`` are both there or both None; without a value there is no interval.
-* In JSON ``note`` is left out where there is none; every other key is always written.
+* In JSON what is None of ``note``, ``threshold``, ``reached`` and ``impostors`` is left out; every other key is
+  always written.
 """
 
 from __future__ import annotations
@@ -19,7 +20,11 @@ from typing import Any
 
 from wildstyle.errors import CorruptArchive, InputError, SettingError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""Version written. 1 is read too: it had no operating points and no curves."""
+
+_READABLE = (1, SCHEMA_VERSION)
+_OPERATING_POINT = {"threshold", "reached", "impostors"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +39,10 @@ class Measure:
         n: comparisons or probes in the denominator.
         group: ``"all"``, a size band such as ``"<40 px"``, or another part of the probes.
         note: what a reader must know: few expected false matches, few people, why it can't be measured.
+        threshold: score from which on a comparison was accepted, for a figure at an operating point; None where the
+            figure has none, or where everything is accepted.
+        reached: the FMR or FPIR at that threshold, share in [0, 1]; at most the one asked for under the strict rule.
+        impostors: impostor comparisons (or non-mated probes) behind the operating point.
     """
 
     name: str
@@ -43,23 +52,64 @@ class Measure:
     n: int
     group: str = "all"
     note: str | None = None
+    threshold: float | None = None
+    reached: float | None = None
+    impostors: int | None = None
 
     def __post_init__(self) -> None:
         where = f"measure {self.name!r} of {self.group!r}"
         _check_interval(self.low, self.high, where)
         if self.value is None and (self.low is not None or not self.note):
             raise SettingError("a figure without a value needs a note and has no interval", where=where)
-        _check_numbers(where, self.value, self.low, self.high)
+        _check_numbers(where, self.value, self.low, self.high, self.threshold, self.reached)
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-ready dictionary."""
-        return _without_note(asdict(self))
+        return _without_empty(asdict(self), {"note", *_OPERATING_POINT})
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Measure:
         """Inverse of ``to_json``; raises CorruptArchive where a key is missing or unknown."""
-        _check_keys(value, {"name", "value", "low", "high", "n", "group"}, {"note"}, "measure")
+        _check_keys(value, {"name", "value", "low", "high", "n", "group"}, {"note", *_OPERATING_POINT}, "measure")
         return cls(**value)
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """One line of a plot, with its data.
+
+    Attributes:
+        name: ``"det"`` (FMR, FNMR), ``"det-open-set"`` (FPIR, FNIR), ``"cmc"`` (rank, share), ``"scores-mated"`` and
+            ``"scores-impostor"`` (lower edge of a bin, share of the scores in it), ``"edc:<measure of quality>"``
+            (share discarded, FNMR).
+        x: what the first number of a point is, for an axis.
+        y: what the second is.
+        points: pairs (x, y), x rising.
+        group: as in ``Measure``.
+        note: what a reader must know, e.g. the threshold that was kept fixed.
+    """
+
+    name: str
+    x: str
+    y: str
+    points: tuple[tuple[float, float], ...]
+    group: str = "all"
+    note: str | None = None
+
+    def __post_init__(self) -> None:
+        where = f"curve {self.name!r} of {self.group!r}"
+        _check_numbers(where, *(number for point in self.points for number in point))
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON-ready dictionary."""
+        return _without_empty(asdict(self), {"note"})
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Curve:
+        """Inverse of ``to_json``; raises CorruptArchive where a key is missing or unknown."""
+        _check_keys(value, {"name", "x", "y", "points", "group"}, {"note"}, "curve")
+        points = tuple((float(x), float(y)) for x, y in value["points"])
+        return cls(value["name"], value["x"], value["y"], points, value["group"], value.get("note"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +124,7 @@ class Result:
             ``comparisons``, ``interval`` and what the protocol adds.
         counts: sizes: people, probes, failures, comparisons.
         measures: the figures, most important first.
+        curves: what a plot shows, with its data.
     """
 
     protocol: str
@@ -82,6 +133,7 @@ class Result:
     rules: dict[str, str]
     counts: dict[str, int]
     measures: tuple[Measure, ...]
+    curves: tuple[Curve, ...] = ()
 
     def measure(self, name: str, group: str = "all") -> Measure:
         """The figure of that name and group.
@@ -105,13 +157,14 @@ class Result:
             "rules": dict(self.rules),
             "counts": dict(self.counts),
             "measures": [m.to_json() for m in self.measures],
+            "curves": [c.to_json() for c in self.curves],
         }
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Result:
         """Inverse of ``to_json``; raises CorruptArchive where a key is missing, unknown or of another schema."""
         keys = {"schema", "protocol", "version", "data", "rules", "counts", "measures"}
-        _check_keys(value, keys, set(), "result")
+        _check_keys(value, keys, {"curves"}, "result")
         _check_schema(value["schema"], "result")
         return cls(
             protocol=value["protocol"],
@@ -120,6 +173,7 @@ class Result:
             rules=dict(value["rules"]),
             counts={key: int(count) for key, count in value["counts"].items()},
             measures=tuple(Measure.from_json(m) for m in value["measures"]),
+            curves=tuple(Curve.from_json(c) for c in value.get("curves", ())),
         )
 
 
@@ -158,7 +212,7 @@ class Difference:
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-ready dictionary."""
-        return _without_note(asdict(self))
+        return _without_empty(asdict(self), {"note"})
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Difference:
@@ -209,8 +263,8 @@ class Comparison:
         )
 
 
-def _without_note(record: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in record.items() if key != "note" or value is not None}
+def _without_empty(record: dict[str, Any], optional: set[str]) -> dict[str, Any]:
+    return {key: value for key, value in record.items() if key not in optional or value is not None}
 
 
 def _check_interval(low: float | None, high: float | None, where: str) -> None:
@@ -235,7 +289,7 @@ def _check_keys(value: Mapping[str, Any], needed: set[str], optional: set[str], 
 
 
 def _check_schema(schema: object, what: str) -> None:
-    if schema != SCHEMA_VERSION:
+    if schema not in _READABLE:
         raise CorruptArchive(
             f"a {what} record has schema {schema!r}, this version reads {SCHEMA_VERSION}",
             remedy="read it with the version that wrote it, or evaluate again",
