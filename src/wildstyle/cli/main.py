@@ -14,6 +14,7 @@ from wildstyle.cli.evaluating import evaluate_command
 from wildstyle.cli.faces import faces_app
 from wildstyle.cli.recogniser import recogniser_app
 from wildstyle.cli.screen import errors
+from wildstyle.cli.timing import timing_command
 from wildstyle.errors import Interrupted, WildstyleError
 
 FAULT, STOPPED = 1, 130
@@ -29,6 +30,7 @@ app.command("adapt")(adapt_command)
 app.command("check")(check_command)
 app.command("evaluate")(evaluate_command)
 app.command("report")(report_command)
+app.command("timing")(timing_command)
 app.command("demo")(demo_command)
 app.add_typer(faces_app, name="faces")
 app.add_typer(recogniser_app, name="recogniser")
