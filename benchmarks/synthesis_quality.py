@@ -49,7 +49,7 @@ from wildstyle.synthesis.control import (
     zero_control,
 )
 from wildstyle.synthesis.directions import direction_accuracy
-from wildstyle.synthesis.interface import Synthesiser
+from wildstyle.synthesis.interface import StyleGenerator
 from wildstyle.synthesis.material import to_images
 from wildstyle.synthesis.window import picture_mask
 from wildstyle.training import LoopPlan
@@ -134,7 +134,7 @@ def measure(arm: str, seed: int, folder: Path) -> None:
 
 
 def identity_figures(
-    generator: Synthesiser, images: Tensor, recogniser: Recogniser, judge: Recogniser
+    generator: StyleGenerator, images: Tensor, recogniser: Recogniser, judge: Recogniser
 ) -> dict[str, Any]:
     """How identity follows magnitude, by the network that steered the fit and by the judge."""
     rng = item_rng(0, "identity figures")
@@ -150,7 +150,7 @@ def identity_figures(
 
 
 def distance_figures(
-    generator: Synthesiser, images: Tensor, material: Material, judge: Recogniser
+    generator: StyleGenerator, images: Tensor, material: Material, judge: Recogniser
 ) -> dict[str, dict[str, float]]:
     """Distances to held-back footage in two feature spaces, at equal identity, between their two ends."""
     held = some(material.footage_held, MEASURED)

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -15,16 +18,25 @@ from wildstyle.synthesis.control import (
     zero_control,
 )
 from wildstyle.synthesis.directions import axis_codes, direction_accuracy, stored
-from wildstyle.synthesis.interface import Synthesiser
+from wildstyle.synthesis.interface import StyleGenerator
 
 
-class Tinter:
+class Tinter(StyleGenerator):
     """Adds its three-number code to the colour planes, or only its length where it ignores direction."""
 
-    axes, max_magnitude, hash = 3, 2.0, "0" * 64
+    kind = "tinter"
+    axes, max_magnitude = 3, 2.0
 
     def __init__(self, *, directed: bool = True, shift: float = 0.0) -> None:
+        super().__init__()
         self._directed, self._shift = directed, shift
+
+    def describe(self) -> dict[str, Any]:
+        return {"directed": self._directed, "shift": self._shift}
+
+    @classmethod
+    def from_description(cls, description: Mapping[str, Any]) -> Tinter:
+        return cls(**description)
 
     def encode(self, images: Tensor) -> Tensor:
         return images
@@ -42,10 +54,6 @@ def faces(count: int, seed: int = 0) -> Tensor:
 
 def mean_colour(images: Tensor) -> Tensor:
     return torch.nn.functional.normalize(images.mean((2, 3)) - 0.2, dim=1)
-
-
-def test_a_tinter_is_a_synthesiser() -> None:
-    assert isinstance(Tinter(), Synthesiser)
 
 
 def test_identity_control_by_hand() -> None:

@@ -20,7 +20,7 @@ from wildstyle.errors import LabelError
 from wildstyle.faces.labels import labels_of
 from wildstyle.faces.source import FaceSource
 from wildstyle.recognisers import Recogniser
-from wildstyle.synthesis import Generator
+from wildstyle.synthesis import StyleGenerator
 from wildstyle.training import Draws, LoopPlan, LoopResult, Progress, processes, train
 from wildstyle.training.metrics import read_metrics
 
@@ -59,7 +59,7 @@ class AdaptedRecogniser:
 
 def adapt_recogniser(
     recogniser: Recogniser,
-    generator: Generator | TwinMaker,
+    generator: StyleGenerator | TwinMaker,
     source: FaceSource,
     settings: AdaptSettings,
     folder: Path,
@@ -97,7 +97,7 @@ def adapt_recogniser(
     return AdaptedRecogniser(_signed(task.adapted(), recogniser), result, _diagnose(Path(folder), result, batches))
 
 
-def _maker(generator: Generator | TwinMaker, settings: AdaptSettings) -> TwinMaker:
+def _maker(generator: StyleGenerator | TwinMaker, settings: AdaptSettings) -> TwinMaker:
     if isinstance(generator, nn.Module):
         return StyleTwins(generator, settings.guidance, limit=settings.max_magnitude)
     return generator

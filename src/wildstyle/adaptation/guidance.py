@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from wildstyle.adaptation.settings import GuidanceSettings
-from wildstyle.synthesis import Generator, clip_magnitude, magnitude_of
+from wildstyle.synthesis import StyleGenerator, clip_magnitude, magnitude_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class StylePoint:
     seeds: Tensor
     target: str | None = None
 
-    def shown(self, generator: Generator, codes: Tensor) -> Tensor:
+    def shown(self, generator: StyleGenerator, codes: Tensor) -> Tensor:
         """These images in the styles ``codes``, (N, 3, S, S); differentiable in the codes."""
         return generator.decode(self.images, self.content, codes, self.seeds, target=self.target)
 
@@ -75,7 +75,12 @@ class Guided:
 
 
 def guide(
-    generator: Generator, start: StylePoint, objective: Objective, settings: GuidanceSettings, *, max_magnitude: float
+    generator: StyleGenerator,
+    start: StylePoint,
+    objective: Objective,
+    settings: GuidanceSettings,
+    *,
+    max_magnitude: float,
 ) -> Guided:
     """Move ``start.codes`` up the objective; leave no trace in any network.
 
@@ -110,7 +115,7 @@ def guide(
     )
 
 
-def _slope(generator: Generator, start: StylePoint, codes: Tensor, objective: Objective) -> tuple[Tensor, Tensor]:
+def _slope(generator: StyleGenerator, start: StylePoint, codes: Tensor, objective: Objective) -> tuple[Tensor, Tensor]:
     """Loss (N,) and its gradient (N, K) at ``codes``, both without graph."""
     with torch.enable_grad():
         moving = codes.clone().requires_grad_(True)

@@ -12,7 +12,7 @@ from torch import Tensor
 from wildstyle.adaptation.guidance import Objective, StylePoint, guide, untouched
 from wildstyle.adaptation.settings import GuidanceSettings
 from wildstyle.adaptation.weights import digest
-from wildstyle.synthesis import Generator
+from wildstyle.synthesis import StyleGenerator
 
 
 class TwinRequest(NamedTuple):
@@ -71,7 +71,7 @@ class StyleTwins:
         limit: largest magnitude, None for the generator's own.
     """
 
-    generator: Generator
+    generator: StyleGenerator
     guidance: GuidanceSettings
     target: str | None = None
     limit: float | None = None

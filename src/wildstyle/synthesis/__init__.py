@@ -7,6 +7,7 @@ from wildstyle.synthesis.codes import clip_magnitude, magnitude_of, sample_codes
 from wildstyle.synthesis.distances import frechet_distance, kernel_distance
 from wildstyle.synthesis.fit import FittedGenerator, fit_generator
 from wildstyle.synthesis.generator import Generator, GeneratorConfig
+from wildstyle.synthesis.interface import StyleGenerator
 from wildstyle.synthesis.settings import FitSettings
 from wildstyle.synthesis.sheet import style_sheet
 from wildstyle.synthesis.statistics import STATISTICS, style_statistics
@@ -17,6 +18,7 @@ __all__ = [
     "FittedGenerator",
     "Generator",
     "GeneratorConfig",
+    "StyleGenerator",
     "clip_magnitude",
     "fit_generator",
     "frechet_distance",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +12,13 @@ from safetensors.torch import save_file
 
 from wildstyle.errors import CorruptArchive, InputError
 from wildstyle.runs.atomic import replacing
-from wildstyle.synthesis.generator import Generator, GeneratorConfig
+from wildstyle.synthesis.interface import StyleGenerator
+from wildstyle.synthesis.kinds import generator_class
 
 FORMAT_VERSION = 1
 
 
-def save_generator(generator: Generator, path: Path, notes: Mapping[str, Any] | None = None) -> None:
+def save_generator(generator: StyleGenerator, path: Path, notes: Mapping[str, Any] | None = None) -> None:
     """Write a generator atomically.
 
     Args:
@@ -28,7 +28,8 @@ def save_generator(generator: Generator, path: Path, notes: Mapping[str, Any] | 
     """
     described = {
         "version": FORMAT_VERSION,
-        "config": asdict(generator.config),
+        "kind": generator.kind,
+        "config": generator.describe(),
         "hash": generator.hash,
         "notes": dict(notes or {}),
     }
@@ -37,7 +38,7 @@ def save_generator(generator: Generator, path: Path, notes: Mapping[str, Any] | 
         save_file(tensors, temporary, metadata={"wildstyle.generator": json.dumps(described)})
 
 
-def load_generator(path: Path) -> tuple[Generator, dict[str, Any]]:
+def load_generator(path: Path) -> tuple[StyleGenerator, dict[str, Any]]:
     """Read what ``save_generator`` wrote.
 
     Returns:
@@ -61,8 +62,7 @@ def load_generator(path: Path) -> tuple[Generator, dict[str, Any]]:
     described = json.loads(text)
     if described["version"] > FORMAT_VERSION:
         raise InputError(f"written by a newer version (format {described['version']})", where=path)
-    config = described["config"]
-    generator = Generator(GeneratorConfig(**{**config, "targets": tuple(config["targets"])}))
+    generator = generator_class(described.get("kind", "default")).from_description(described["config"])
     try:
         generator.load_state_dict(tensors)
     except RuntimeError as error:

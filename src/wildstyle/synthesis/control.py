@@ -17,7 +17,7 @@ from torch import Tensor
 from wildstyle.errors import NotMeasurable
 from wildstyle.randomness import item_rng
 from wildstyle.synthesis.codes import sample_codes, sample_seeds
-from wildstyle.synthesis.interface import Synthesiser
+from wildstyle.synthesis.interface import StyleGenerator
 
 Embed = Callable[[Tensor], Tensor]
 """Working images (N, 3, S, S) to unit embeddings (N, D)."""
@@ -27,7 +27,9 @@ _BLOCK = 32
 
 
 @torch.no_grad()
-def synthesise(generator: Synthesiser, images: Tensor, codes: NDArray[np.float32], seeds: NDArray[np.int64]) -> Tensor:
+def synthesise(
+    generator: StyleGenerator, images: Tensor, codes: NDArray[np.float32], seeds: NDArray[np.int64]
+) -> Tensor:
     """Images (N, 3, S, S) in the styles ``codes`` (N, K), in blocks."""
     code, seed = torch.from_numpy(codes), torch.from_numpy(seeds)
     parts = torch.split(torch.arange(len(images)), _BLOCK)
@@ -98,7 +100,7 @@ class ZeroControl:
     small_step: float
 
 
-def zero_control(generator: Synthesiser, images: Tensor, embed: Embed, *, seed: int = 0) -> ZeroControl:
+def zero_control(generator: StyleGenerator, images: Tensor, embed: Embed, *, seed: int = 0) -> ZeroControl:
     """Measure magnitude 0 and 1 % of the range on images (N, 3, S, S)."""
     rng = item_rng(seed, "zero control")
     codes = sample_codes(rng, len(images), generator.axes, 1.0, zero_share=0.0)

@@ -14,7 +14,7 @@ from wildstyle.faces.decode import decode_image, encode_jpeg
 from wildstyle.randomness import item_rng
 from wildstyle.synthesis.codes import sample_seeds
 from wildstyle.synthesis.control import synthesise
-from wildstyle.synthesis.interface import Synthesiser
+from wildstyle.synthesis.interface import StyleGenerator
 
 _QUALITY = 75
 _LEAST = 0.5  # of the range of magnitudes: where a style shows it should be told
@@ -44,7 +44,7 @@ def stored(images: Tensor, quality: int = _QUALITY) -> Tensor:
 
 
 def direction_accuracy(
-    generator: Synthesiser,
+    generator: StyleGenerator,
     teach: Tensor,
     test: Tensor,
     *,
@@ -85,7 +85,9 @@ def direction_accuracy(
     return float(right.float().mean())
 
 
-def _examples(generator: Synthesiser, faces: Tensor, seed: int, use: str, turn: int) -> tuple[Tensor, Tensor, Tensor]:
+def _examples(
+    generator: StyleGenerator, faces: Tensor, seed: int, use: str, turn: int
+) -> tuple[Tensor, Tensor, Tensor]:
     rng = item_rng(seed, "directions", use, turn)
     codes, labels = axis_codes(rng, len(faces), generator.axes, generator.max_magnitude)
     made = stored(synthesise(generator, faces, codes, sample_seeds(rng, len(faces))))

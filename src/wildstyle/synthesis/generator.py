@@ -8,10 +8,9 @@ statistics alone can't make.
 
 from __future__ import annotations
 
-import hashlib
-import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -28,6 +27,7 @@ from wildstyle.synthesis.camera import (
 )
 from wildstyle.synthesis.chance import Chance, draw_chance
 from wildstyle.synthesis.codes import magnitude_of
+from wildstyle.synthesis.interface import StyleGenerator, check_images
 from wildstyle.synthesis.residual import ContentEncoder, ResidualDecoder
 from wildstyle.synthesis.window import black_outside
 
@@ -74,17 +74,17 @@ class GeneratorConfig:
             )
 
 
-class Generator(nn.Module):
+class Generator(StyleGenerator):
     """Turns good faces into bad-camera faces of the same people.
 
-    Images are (N, 3, S, S) float32, RGB, in [0, 1], S a multiple of 4. Codes are (N, K) float32; their length is
-    the magnitude, in [0, ``max_magnitude``]. Seeds are (N,) int64 >= 0; one seed always gives one noise.
     Everything is differentiable in images and codes. The zero code returns the input, bit for bit, for input in
     [0, 1] (there the gradient to the code is 0, as no direction is better than another).
 
     Args:
         config: its size.
     """
+
+    kind = "default"
 
     def __init__(self, config: GeneratorConfig | None = None) -> None:
         super().__init__()
@@ -112,13 +112,14 @@ class Generator(nn.Module):
         """End of the range of magnitudes that is trained."""
         return self.config.max_magnitude
 
-    @property
-    def hash(self) -> str:
-        """sha256 of configuration and weights, 64 hex digits; equal hash, equal images."""
-        digest = hashlib.sha256(json.dumps(asdict(self.config), sort_keys=True).encode())
-        for name, tensor in sorted(self.state_dict().items()):
-            digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
-        return digest.hexdigest()
+    def describe(self) -> dict[str, Any]:
+        """Its configuration."""
+        return asdict(self.config)
+
+    @classmethod
+    def from_description(cls, description: Mapping[str, Any]) -> Self:
+        """A fresh generator of a stored configuration."""
+        return cls(GeneratorConfig(**{**description, "targets": tuple(description["targets"])}))
 
     def encode(self, images: Tensor) -> Tensor:
         """Content of images, (N, width, S/4, S/4); needs no code, so it can be kept while codes are tried.
@@ -126,7 +127,7 @@ class Generator(nn.Module):
         Raises:
             InputError: images are not (N, 3, S, S) with S a multiple of 4.
         """
-        _check_images(images)
+        check_images(images)
         content: Tensor = self.encoder(images)
         return content
 
@@ -170,10 +171,6 @@ class Generator(nn.Module):
         change = change * (1.0 - black_outside(images))
         return (images + change_to_rgb(change)).clamp(0.0, 1.0)
 
-    def forward(self, images: Tensor, code: Tensor, seed: Tensor, *, target: str | None = None) -> Tensor:
-        """``decode`` of ``encode``."""
-        return self.decode(images, self.encode(images), code, seed, target=target)
-
     def _style(self, content: Tensor, code: Tensor, target: str | None) -> tuple[Tensor, Tensor]:
         """Hidden style (N, 128) and overall strength (N, 1), 0 for the zero code."""
         level = (magnitude_of(code) / self.config.max_magnitude).unsqueeze(1)
@@ -187,16 +184,9 @@ class Generator(nn.Module):
         return hidden, rise * torch.exp(0.7 * torch.tanh(self.response(pooled)))
 
     def _check_code(self, images: Tensor, code: Tensor, seed: Tensor) -> None:
-        _check_images(images)
+        check_images(images)
         count = len(images)
         if code.shape != (count, self.config.axes):
             raise InputError(f"codes are {tuple(code.shape)}, expected ({count}, {self.config.axes})")
         if seed.shape != (count,) or seed.dtype != torch.int64:
             raise InputError(f"seeds are {tuple(seed.shape)} {seed.dtype}, expected ({count},) torch.int64")
-
-
-def _check_images(images: Tensor) -> None:
-    if images.ndim != 4 or images.shape[1] != 3 or images.shape[2] != images.shape[3] or images.shape[2] % 4:
-        raise InputError(f"images are {tuple(images.shape)}, expected (N, 3, S, S) with S a multiple of 4")
-    if not images.is_floating_point():
-        raise InputError(f"images are {images.dtype}, expected floating point in [0, 1]")

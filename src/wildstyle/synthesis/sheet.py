@@ -9,11 +9,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from wildstyle.synthesis.generator import Generator
+from wildstyle.synthesis.interface import StyleGenerator
 
 
 def style_sheet(
-    generator: Generator,
+    generator: StyleGenerator,
     images: Tensor,
     magnitudes: Sequence[float] = (0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0),
     *,

@@ -34,7 +34,7 @@ from wildstyle.report import (
 from wildstyle.report.verdict import read_verdict
 from wildstyle.runs import RunFolder, describe_input, gather_provenance, inputs_hash
 from wildstyle.runs.folder import ONNX, WEIGHTS
-from wildstyle.synthesis import Generator, fit_generator, load_generator, save_generator
+from wildstyle.synthesis import StyleGenerator, fit_generator, load_generator, save_generator
 from wildstyle.training import Company, LoopPlan
 from wildstyle.training import Progress as StepProgress
 from wildstyle.verbs.budgets import EXPORT_SECONDS, MARGIN, Shares, images_per_second, learning_shares
@@ -216,7 +216,7 @@ class _Run:
         self.measuring_seconds = time.monotonic() - started
         return outcomes
 
-    def fit(self, sides: tuple[FaceSource, FaceSource]) -> Generator:
+    def fit(self, sides: tuple[FaceSource, FaceSource]) -> StyleGenerator:
         """Learn the footage's camera, or load what was learnt."""
         inputs = inputs_hash(self.base, resolved(self.job.synthesis), self.job.fit_steps, self.job.budget_seconds)
         self.company.wait()
@@ -239,7 +239,7 @@ class _Run:
             self._finish("fit", inputs, summary, started, (GENERATOR,))
         return fitted.generator
 
-    def adapt(self, sides: tuple[FaceSource, FaceSource], generator: Generator) -> Recogniser:
+    def adapt(self, sides: tuple[FaceSource, FaceSource], generator: StyleGenerator) -> Recogniser:
         """Train the student, or load it."""
         settings = self.job.adaptation
         self.company.wait()

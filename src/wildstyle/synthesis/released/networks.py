@@ -8,9 +8,9 @@ the input. 9,669,891 parameters, 11.75 GMAC a face of 112 px.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from wildstyle.errors import InputError
 from wildstyle.synthesis.basis import orthonormal_rows
+from wildstyle.synthesis.interface import StyleGenerator, check_images
 
 AXES = 10
 STYLE_SIZE = 128
@@ -129,13 +130,15 @@ class Decoder(nn.Module):
         return torch.tanh(self.last(features))
 
 
-class ReleasedGenerator(nn.Module):
+class ReleasedGenerator(StyleGenerator):
     """The published generator behind this library's interface.
 
     Images are (N, 3, S, S) float32, RGB, in [0, 1], S a multiple of 4; codes (N, 10). Seeds are taken and not used:
     it draws no noise. Unlike the default generator's, its basis drifts from orthonormal and magnitudes are only
     nearly distances.
     """
+
+    kind = "released"
 
     def __init__(self) -> None:
         super().__init__()
@@ -158,13 +161,14 @@ class ReleasedGenerator(nn.Module):
         """End of the range that users are offered; training hardly ever reaches it."""
         return MAX_MAGNITUDE
 
-    @property
-    def hash(self) -> str:
-        """sha256 of the weights, 64 hex digits."""
-        digest = hashlib.sha256(b"released")
-        for name, tensor in sorted(self.state_dict().items()):
-            digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
-        return digest.hexdigest()
+    def describe(self) -> dict[str, Any]:
+        """Nothing: there is one size."""
+        return {}
+
+    @classmethod
+    def from_description(cls, description: Mapping[str, Any]) -> Self:
+        """A fresh generator."""
+        return cls()
 
     def encode(self, images: Tensor) -> Tensor:
         """Content of images, (N, 256, S/4, S/4).
@@ -172,8 +176,7 @@ class ReleasedGenerator(nn.Module):
         Raises:
             InputError: images are not (N, 3, S, S) with S a multiple of 4.
         """
-        if images.ndim != 4 or images.shape[1] != 3 or images.shape[2] != images.shape[3] or images.shape[2] % 4:
-            raise InputError(f"images are {tuple(images.shape)}, expected (N, 3, S, S) with S a multiple of 4")
+        check_images(images)
         content: Tensor = self.encoder(2.0 * images - 1.0)
         return content
 
@@ -189,10 +192,6 @@ class ReleasedGenerator(nn.Module):
             raise InputError(f"codes are {tuple(code.shape)}, expected ({len(images)}, {AXES})")
         made: Tensor = self.decoder(content, code @ self.basis + self.mean)
         return 0.5 * (made + 1.0)
-
-    def forward(self, images: Tensor, code: Tensor, seed: Tensor, *, target: str | None = None) -> Tensor:
-        """``decode`` of ``encode``."""
-        return self.decode(images, self.encode(images), code, seed, target=target)
 
     def orthonormality(self) -> Tensor:
         """Mean over the entries of (U Uᵀ - I)², 0-d: the published penalty, weak as it is."""
