@@ -1,6 +1,6 @@
 """How good generators are: control, identity, distance to held-back footage; ours, the published one, and rivals.
 
-python benchmarks/synthesis_quality.py fit ARM [--seed 0] [--minutes 45] [--work DIR]
+python benchmarks/synthesis_quality.py fit ARM [--seed 0] [--minutes 45 | --steps N] [--work DIR]
 python benchmarks/synthesis_quality.py measure ARM [--seed 0] [--work DIR]
 
 Needs $WILDSTYLE_DATA. Footage is imfdb_tune112.tar without labels, every third person (by name) held back; source
@@ -50,9 +50,10 @@ from wildstyle.synthesis.control import (
 )
 from wildstyle.synthesis.directions import direction_accuracy
 from wildstyle.synthesis.interface import StyleGenerator
-from wildstyle.synthesis.material import to_images
+from wildstyle.synthesis.material import FitBatches, read_target, to_images
+from wildstyle.synthesis.released import ReleasedGenerator, ReleasedTask
 from wildstyle.synthesis.window import picture_mask
-from wildstyle.training import LoopPlan
+from wildstyle.training import LoopPlan, train
 
 MEASURED = 600  # held-back source faces, and footage faces, at most
 EDGE = 8  # central 96 of 112 px
@@ -65,13 +66,21 @@ def main() -> None:
     options.add_argument("arm", choices=sorted(FITS))
     options.add_argument("--seed", type=int, default=0)
     options.add_argument("--minutes", type=float, default=45.0)
+    options.add_argument("--steps", type=int, help="exact number of steps instead of a time")
     options.add_argument("--work", type=Path, default=Path("runs/synthesis-quality"))
     chosen = options.parse_args()
     folder = chosen.work / f"{chosen.arm}-{chosen.seed}"
     if chosen.what == "fit":
-        FITS[chosen.arm](Material(), chosen.seed, 60 * chosen.minutes, folder)
+        FITS[chosen.arm](Material(), chosen.seed, length(chosen), folder)
     else:
         measure(chosen.arm, chosen.seed, folder)
+
+
+def length(chosen: argparse.Namespace) -> LoopPlan:
+    """How long to fit."""
+    if chosen.steps is not None:
+        return LoopPlan(steps=chosen.steps, seed=chosen.seed, checkpoint_every=10)
+    return LoopPlan(budget_seconds=60 * chosen.minutes, seed=chosen.seed)
 
 
 class Material:
@@ -95,7 +104,7 @@ def split(faces: FaceSource, every: int) -> tuple[FaceSource, FaceSource]:
     return Subset(faces, sides[0]), Subset(faces, sides[1])
 
 
-def fit_default(material: Material, seed: int, seconds: float, folder: Path) -> None:
+def fit_default(material: Material, seed: int, plan: LoopPlan, folder: Path) -> None:
     """The shipped default."""
     settings = replace(FitSettings(), seed=seed)
     begun = time.time()
@@ -105,14 +114,30 @@ def fit_default(material: Material, seed: int, seconds: float, folder: Path) -> 
         material.identity,
         settings,
         folder / "work",
-        plan=LoopPlan(budget_seconds=seconds, seed=seed),
+        plan=plan,
     )
     notes = {"seconds": time.time() - begun, "steps": fitted.loop.steps, "images": fitted.loop.steps * settings.batch}
     save_generator(fitted.generator, folder / "generator.safetensors", notes)
     write_json(folder / "fit.json", notes | {"diagnostics": fitted.diagnostics.as_record()})
 
 
-FITS: dict[str, Callable[[Material, int, float, Path], None]] = {"default": fit_default}
+def fit_released(material: Material, seed: int, plan: LoopPlan, folder: Path) -> None:
+    """The published architecture, losses and schedule."""
+    settings = replace(FitSettings(), seed=seed)
+    faces = read_target(material.footage, settings)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        generator = ReleasedGenerator()
+    task = ReleasedTask(generator, material.identity.frozen_copy(), seed=seed)
+    begun = time.time()
+    batches = FitBatches(material.source, faces.fit, settings, mirror=False)
+    loop = train(task, batches, plan, folder / "work")
+    notes = {"seconds": time.time() - begun, "steps": loop.steps, "images": loop.steps * settings.batch}
+    save_generator(generator.eval(), folder / "generator.safetensors", notes)
+    write_json(folder / "fit.json", notes)
+
+
+FITS: dict[str, Callable[[Material, int, LoopPlan, Path], None]] = {"default": fit_default, "released": fit_released}
 
 
 def measure(arm: str, seed: int, folder: Path) -> None:

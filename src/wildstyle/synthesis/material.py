@@ -129,10 +129,12 @@ class FitBatches:
         source: clean faces; an unreadable one is replaced by the next readable one.
         target: target faces in memory.
         settings: batch size, seed, codes.
+        mirror: show every other target face mirrored.
     """
 
-    def __init__(self, source: FaceSource, target: Pixels, settings: FitSettings) -> None:
+    def __init__(self, source: FaceSource, target: Pixels, settings: FitSettings, *, mirror: bool = True) -> None:
         rank, world = processes()
+        self.mirror = mirror
         self.source, self.target, self.settings = source, target, settings
         self.size = target.shape[1]
         self.rank = rank
@@ -143,8 +145,9 @@ class FitBatches:
         """The batch of 0-based ``step`` for this process."""
         faces = [self._readable(draw.index) for draw in self.from_source(step)]
         images, target = self._images(faces), self.target[[draw.index for draw in self.from_target(step)]]
-        mirrored = item_rng(self.settings.seed, "mirror", step, self.rank).random(len(target)) < 0.5
-        target = np.where(mirrored[:, None, None, None], target[:, :, ::-1], target)
+        if self.mirror:
+            mirrored = item_rng(self.settings.seed, "mirror", step, self.rank).random(len(target)) < 0.5
+            target = np.where(mirrored[:, None, None, None], target[:, :, ::-1], target)
         rng = item_rng(self.settings.seed, "code", step, self.rank)
         config = self.settings.generator
         # The zero code gives the input whatever the weights: nothing to learn from it.
