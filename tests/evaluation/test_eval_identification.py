@@ -274,7 +274,7 @@ def test_blocks_and_kept_impostors_change_nothing(
     monkeypatch.setattr(search_module, "_BLOCK", 30)
     monkeypatch.setattr("wildstyle.evaluation.identification.KEPT_IMPOSTORS", 200)
     blocked = evaluate_identification(*crowd)
-    assert len(blocked.questions[-3].impostors.top) <= 200  # type: ignore[union-attr]
+    assert len(blocked.questions[-3].impostors.scores) <= 200  # type: ignore[union-attr]
     np.testing.assert_array_equal(whole.ranks, blocked.ranks)
     for key, value in whole.points().items():
         assert blocked.points()[key] == pytest.approx(value), key

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from wildstyle.errors import NotMeasurable, SettingError
 from wildstyle.evaluation import rates, shares
 from wildstyle.evaluation.bootstrap import Bootstrap, percentile_interval
-from wildstyle.evaluation.shares import Impostors, Items, Question
+from wildstyle.evaluation.items import Items
+from wildstyle.evaluation.shares import Impostors, Question
 
 ALL = "all"
 
@@ -59,7 +60,7 @@ def test_crossed_totals_equal_listed_ones() -> None:
     listed, crossed = Impostors.of(items), Impostors.crossed(items, probes, candidates)
     assert listed.total == crossed.total
     np.testing.assert_allclose(listed.totals(weights), crossed.totals(weights))
-    np.testing.assert_array_equal(listed.thresholds(weights, 0.3), crossed.thresholds(weights, 0.3))
+    np.testing.assert_array_equal(listed.thresholds(weights, [0.3]), crossed.thresholds(weights, [0.3]))
 
 
 def test_thresholds_search_on_where_the_first_reach_is_too_short() -> None:
@@ -67,14 +68,14 @@ def test_thresholds_search_on_where_the_first_reach_is_too_short() -> None:
     first = np.r_[np.zeros(4000, int), np.ones(2000, int)]  # the person of all high scores is drawn away
     items = Items(np.linspace(1, 0, n, dtype=np.float32), first)
     weights = np.array([[1, 1], [0, 2], [2, 0], [0, 0]], np.float32)
-    found = Impostors.of(items).thresholds(weights, 0.01)
+    found = Impostors.of(items).thresholds(weights, [0.01])[0]
     np.testing.assert_allclose(found[:3], [items.values[60], items.values[4020], items.values[40]])
     assert np.isnan(found[3])
 
 
 def test_everything_may_be_accepted_at_a_target_of_one() -> None:
     impostors = Impostors.of(Items(np.array([0.1, 0.2], np.float32), np.array([0, 1])))
-    assert np.isneginf(impostors.thresholds(np.ones((1, 2), np.float32), 1.0)).all()
+    assert np.isneginf(impostors.thresholds(np.ones((1, 2), np.float32), [1.0])).all()
 
 
 def test_trap_e_people_not_pairs_carry_the_uncertainty() -> None:

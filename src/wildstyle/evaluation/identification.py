@@ -17,10 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wildstyle.errors import LabelError, SettingError
+from wildstyle.evaluation.items import Items
 from wildstyle.evaluation.outcome import Outcome, Vectors
 from wildstyle.evaluation.rates import STRICT_RULE, rate_name
 from wildstyle.evaluation.search import KEPT_IMPOSTORS, Search
-from wildstyle.evaluation.shares import Impostors, Items, Question
+from wildstyle.evaluation.shares import Impostors, Question
 from wildstyle.evaluation.templates import Templates, template_text, template_value
 from wildstyle.evaluation.trial import Trial
 from wildstyle.faces.row import ManifestRow

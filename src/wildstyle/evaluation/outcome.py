@@ -53,11 +53,12 @@ class Outcome:
 
     def values(self, people: Weights) -> dict[Key, NDArray[np.float64]]:
         """(B,) values of every measurable figure by name and group, for (B, P) weights of people."""
+        asked = [question for question in self.questions if measurable(question)[0]]
+        thresholds = _thresholds(asked, people)
         return {
             (question.name, group): share
-            for question in self.questions
-            if measurable(question)[0]
-            for group, share in question.shares(people).items()
+            for question in asked
+            for group, share in question.shares(people, thresholds.get(id(question))).items()
         }
 
     def points(self) -> dict[Key, float]:
@@ -80,6 +81,20 @@ class Outcome:
             measures=(*measures, *self.fixed),
             curves=self.curves,
         )
+
+
+def _thresholds(questions: Sequence[Question], people: Weights) -> dict[int, NDArray[np.float64]]:
+    """Thresholds by the question's identity; questions with the same impostors get theirs in one go."""
+    together: dict[int, list[Question]] = {}
+    for question in questions:
+        if question.impostors is not None:
+            together.setdefault(id(question.impostors), []).append(question)
+    found: dict[int, NDArray[np.float64]] = {}
+    for asked in together.values():
+        if (impostors := asked[0].impostors) is not None:
+            rows = impostors.thresholds(people, [question.target for question in asked])
+            found |= {id(question): row for question, row in zip(asked, rows, strict=True)}
+    return found
 
 
 def measurable(question: Question) -> tuple[bool, str | None]:

@@ -16,10 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wildstyle.errors import InputError, NotMeasurable
+from wildstyle.evaluation.items import Items
 from wildstyle.evaluation.outcome import Outcome, Vectors, checked_vectors, name_people
 from wildstyle.evaluation.rates import STRICT_RULE, rate_name
 from wildstyle.evaluation.result import Measure
-from wildstyle.evaluation.shares import Impostors, Items, Question
+from wildstyle.evaluation.shares import Impostors, Question
 from wildstyle.faces.pairs import PairList
 
 VERSION = "1"

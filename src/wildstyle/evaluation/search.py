@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from wildstyle.evaluation.items import Items
 from wildstyle.evaluation.outcome import Vectors
-from wildstyle.evaluation.shares import Items
 
 _BLOCK = 16_000_000  # scores held at a time: 64 MB
 KEPT_IMPOSTORS = 4_000_000

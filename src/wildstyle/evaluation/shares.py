@@ -7,51 +7,25 @@ draw, from the same draw's impostors, by the strict rule.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from wildstyle.errors import NotMeasurable
 from wildstyle.evaluation.bootstrap import Weights
+from wildstyle.evaluation.items import Items
 from wildstyle.evaluation.rates import reliability_note
+from wildstyle.evaluation.thresholds import thresholds_under, total_weight
 
 HIT = 0.5
 """Fixed threshold for values that are 1 for a hit and 0 for a miss."""
 
 _BLOCK = 4_000_000  # elements of a (draws, items) block: 16 MB in float32
 _ROUNDING = 1e-9
-
-
-@dataclass(frozen=True)
-class Items:
-    """Things that are counted, each belonging to one person or to two.
-
-    Attributes:
-        values: (n,) float32, higher is better; minus infinity for what failed.
-        first: (n,) int64, index of the person.
-        second: (n,) int64 index of the other person, -1 where there is none; or None where no item has one.
-    """
-
-    values: NDArray[np.float32]
-    first: NDArray[np.int64]
-    second: NDArray[np.int64] | None = None
-
-    def __len__(self) -> int:
-        return len(self.values)
-
-    def weights(self, people: Weights, part: slice = slice(None)) -> Weights:
-        """(B, n) weights of the items in ``part`` for (B, P) weights of people."""
-        own = people[:, self.first[part]]
-        if self.second is None:
-            return own
-        alone = np.ones((len(people), 1), np.float32)
-        return own * np.hstack([people, alone])[:, self.second[part]]
-
-    def take(self, order: NDArray[np.int64]) -> Items:
-        """The items at ``order``."""
-        return Items(self.values[order], self.first[order], None if self.second is None else self.second[order])
+_KEPT_SHARE = 0.7  # of the kept scores may be needed: draws need more than the figure itself
 
 
 Totals = Callable[[Weights], NDArray[np.float64]]
@@ -63,20 +37,19 @@ class Impostors:
     """Impostor scores, prepared for strict thresholds under weights.
 
     Attributes:
-        top: the highest scores, falling; all of them unless there are very many.
+        scores: in any order; all of them, or the highest where there are very many.
         total: number of all scores.
         totals: their total weight in each draw.
     """
 
-    top: Items
+    scores: Items
     total: int
     totals: Totals
 
     @classmethod
     def of(cls, items: Items) -> Impostors:
         """All impostor scores, each of one person or of two."""
-        second = np.full(len(items), -1, np.int64) if items.second is None else items.second
-        return cls(_falling(items), len(items), _listed_totals(items.first, second))
+        return cls(items, len(items), _listed_totals(items))
 
     @classmethod
     def crossed(cls, top: Items, probes: NDArray[np.int64], candidates: NDArray[np.int64]) -> Impostors:
@@ -93,52 +66,30 @@ class Impostors:
         def totals(people: Weights) -> NDArray[np.float64]:
             return np.asarray((people @ n) * (people @ g) - np.square(people) @ (n * g))
 
-        return cls(_falling(top), total, totals)
+        return cls(top, total, totals)
 
-    def thresholds(self, people: Weights, target: float) -> NDArray[np.float64]:
-        """Highest impostor score that must be rejected, for each draw; accept *above* it.
+    def thresholds(self, people: Weights, targets: Sequence[float]) -> NDArray[np.float64]:
+        """Highest impostor score that must be rejected, for each target and draw; accept *above* it.
 
         Args:
             people: (B, P) weights.
-            target: share of the impostor weight that may lie above.
+            targets: T shares of the impostor weight that may lie above.
 
         Returns:
-            (B,) float64; minus infinity where all may be accepted, NaN where a draw holds no impostors.
+            (T, B) float64; minus infinity where all may be accepted, NaN where a draw holds no impostors or needs
+            lower scores than were kept.
         """
-        allowed = target * self.totals(people) * (1 + _ROUNDING)
-        found = np.full(len(people), -np.inf)
-        found[allowed == 0] = np.nan
-        pending = np.flatnonzero(allowed > 0)
-        reach = min(len(self.top), max(1024, int(4 * target * self.total)))
-        while len(pending):
-            for block in _blocks(len(pending), reach):
-                rows = pending[block]
-                passed = np.cumsum(self.top.weights(people[rows], slice(reach)), axis=1, dtype=np.float64)
-                beyond = passed > allowed[rows, None]
-                hit = beyond.any(axis=1)
-                found[rows[hit]] = self.top.values[beyond.argmax(axis=1)[hit]]
-            pending = pending[np.isneginf(found[pending])]
-            if reach == len(self.top):
-                break
-            reach = min(len(self.top), 4 * reach)
+        totals = self.totals(people)
+        allowed = np.multiply.outer(np.asarray(targets, np.float64) * (1 + _ROUNDING), totals)
+        found = thresholds_under(self.scores, people, allowed, [target * self.total for target in targets])
+        if len(self.scores) < self.total:
+            found[np.isneginf(found)] = np.nan
         return found
 
 
-def _falling(items: Items) -> Items:
-    return items.take(np.argsort(-items.values, kind="stable"))
-
-
-def _listed_totals(first: NDArray[np.int64], second: NDArray[np.int64]) -> Totals:
-    width = int(max(first.max(initial=0), second.max(initial=0))) + 2
-    codes, counts = np.unique(first * width + second + 1, return_counts=True)
-    own, other = codes // width, codes % width - 1
-
+def _listed_totals(items: Items) -> Totals:
     def totals(people: Weights) -> NDArray[np.float64]:
-        padded = np.hstack([people, np.ones((len(people), 1), np.float32)])
-        out = np.zeros(len(people))
-        for block in _blocks(len(codes), len(people)):
-            out += (padded[:, own[block]] * padded[:, other[block]]) @ counts[block]
-        return out
+        return total_weight(items, people)
 
     return totals
 
@@ -170,11 +121,26 @@ class Question:
 
     def check(self) -> str | None:
         """A remark on weak measurement or None; raises NotMeasurable where there are too few impostors."""
-        return None if self.impostors is None else reliability_note(self.target, self.impostors.total)
+        if self.impostors is None:
+            return None
+        kept, total = len(self.impostors.scores), self.impostors.total
+        if kept < total and self.target * total > _KEPT_SHARE * kept:
+            raise NotMeasurable(
+                f"a rate of {self.target:g} needs {int(self.target * total):,} impostor scores, the {kept:,} highest"
+                " were kept",
+                remedy="ask for a smaller rate",
+            )
+        return reliability_note(self.target, total)
 
-    def shares(self, people: Weights) -> dict[str, NDArray[np.float64]]:
-        """(B,) share of hits by group for (B, P) weights; NaN where a draw has nothing to count."""
-        thresholds = self._thresholds(people)
+    def shares(self, people: Weights, thresholds: NDArray[np.float64] | None = None) -> dict[str, NDArray[np.float64]]:
+        """(B,) share of hits by group for (B, P) weights; NaN where a draw has nothing to count.
+
+        Args:
+            people: (B, P) weights.
+            thresholds: (B,) from ``Impostors.thresholds`` where they are known already.
+        """
+        if thresholds is None:
+            thresholds = self._thresholds(people)
         parts = _parts(self.groups, self.strata)
         masks = np.stack([mask for _, mask, _ in parts], axis=1).astype(np.float32)
         hits, weights = np.zeros((2, len(people), len(parts)))
@@ -192,7 +158,8 @@ class Question:
     def _thresholds(self, people: Weights) -> NDArray[np.float64]:
         if self.impostors is None:
             return np.full(len(people), HIT)
-        return self.impostors.thresholds(people, self.target)
+        found: NDArray[np.float64] = self.impostors.thresholds(people, [self.target])[0]
+        return found
 
 
 def _parts(

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wildstyle.errors import InputError, LabelError
+from wildstyle.evaluation.items import Items
 from wildstyle.evaluation.outcome import Vectors, checked_vectors, name_people
 from wildstyle.evaluation.search import Search, Side, count_at_or_above, search
-from wildstyle.evaluation.shares import Items
 from wildstyle.evaluation.templates import Templates, build_templates
 from wildstyle.faces.row import ManifestRow
 

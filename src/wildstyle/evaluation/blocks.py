@@ -1,0 +1,61 @@
+"""Work on blocks of rows in threads, each with a matrix library that keeps to one thread.
+
+One product on all cores leaves them idle while its scores are searched by one; blocks that are multiplied and
+searched by one core each keep all busy, and few scores are held at a time.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TypeVar
+
+from threadpoolctl import threadpool_limits
+
+Result = TypeVar("Result")
+
+BLOCK_SCORES = 4_000_000
+"""Scores a thread holds at a time: 16 MB, about what its share of the cache takes."""
+
+
+def thread_count() -> int:
+    """Threads to use: what ``OMP_NUM_THREADS`` says, at most the cores this process may use."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+    said = os.environ.get("OMP_NUM_THREADS", "")
+    return min(allowed, int(said)) if said.isdecimal() and int(said) > 0 else allowed
+
+
+def row_blocks(rows: int, width: int, scores: int = BLOCK_SCORES) -> list[slice]:
+    """Slices over ``range(rows)`` of as many rows as give ``scores`` scores against ``width`` columns."""
+    step = max(1, scores // max(1, width))
+    return [slice(start, min(rows, start + step)) for start in range(0, rows, step)]
+
+
+def in_threads(work: Callable[[slice], Result], blocks: Sequence[slice]) -> Iterator[Result]:
+    """``work(block)`` for each block, in their order; as many at once as there are threads.
+
+    numpy lets go of the interpreter inside its loops, so threads suffice.
+    """
+    threads = thread_count()
+    if threads == 1 or len(blocks) == 1:
+        yield from map(work, blocks)
+        return
+    with _single_threaded_products(), ThreadPoolExecutor(threads) as pool:
+        ahead = 2 * threads
+        waiting = [pool.submit(work, block) for block in blocks[:ahead]]
+        for block in [*blocks[ahead:], None]:
+            if block is None:
+                break
+            done = waiting.pop(0)
+            yield done.result()
+            waiting.append(pool.submit(work, block))
+        for done in waiting:
+            yield done.result()
+
+
+@contextmanager
+def _single_threaded_products() -> Iterator[None]:
+    with threadpool_limits(limits=1, user_api="blas"):
+        yield
