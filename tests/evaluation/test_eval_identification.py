@@ -271,7 +271,7 @@ def test_blocks_and_kept_impostors_change_nothing(
     crowd: tuple[np.ndarray, np.ndarray, list[ManifestRow]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = evaluate_identification(*crowd)
-    monkeypatch.setattr(search_module, "_BLOCK", 30)
+    monkeypatch.setattr(search_module, "block_scores", lambda: 30)
     monkeypatch.setattr("wildstyle.evaluation.identification.KEPT_IMPOSTORS", 200)
     blocked = evaluate_identification(*crowd)
     assert len(blocked.questions[-3].impostors.scores) <= 200  # type: ignore[union-attr]

@@ -7,6 +7,7 @@ searched by one core each keep all busy, and few scores are held at a time.
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -16,8 +17,8 @@ from threadpoolctl import threadpool_limits
 
 Result = TypeVar("Result")
 
-BLOCK_SCORES = 4_000_000
-"""Scores a thread holds at a time: 16 MB, about what its share of the cache takes."""
+BLOCK_SCORES = 32_000_000
+"""Scores that all threads together hold at a time: 128 MB."""
 
 
 def thread_count() -> int:
@@ -27,7 +28,12 @@ def thread_count() -> int:
     return min(allowed, int(said)) if said.isdecimal() and int(said) > 0 else allowed
 
 
-def row_blocks(rows: int, width: int, scores: int = BLOCK_SCORES) -> list[slice]:
+def block_scores() -> int:
+    """Scores one thread may hold at a time."""
+    return max(1_000_000, BLOCK_SCORES // thread_count())
+
+
+def row_blocks(rows: int, width: int, scores: int) -> list[slice]:
     """Slices over ``range(rows)`` of as many rows as give ``scores`` scores against ``width`` columns."""
     step = max(1, scores // max(1, width))
     return [slice(start, min(rows, start + step)) for start in range(0, rows, step)]
@@ -44,15 +50,12 @@ def in_threads(work: Callable[[slice], Result], blocks: Sequence[slice]) -> Iter
         return
     with _single_threaded_products(), ThreadPoolExecutor(threads) as pool:
         ahead = 2 * threads
-        waiting = [pool.submit(work, block) for block in blocks[:ahead]]
-        for block in [*blocks[ahead:], None]:
-            if block is None:
-                break
-            done = waiting.pop(0)
-            yield done.result()
+        waiting = deque(pool.submit(work, block) for block in blocks[:ahead])
+        for block in blocks[ahead:]:
+            yield waiting.popleft().result()
             waiting.append(pool.submit(work, block))
-        for done in waiting:
-            yield done.result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 @contextmanager

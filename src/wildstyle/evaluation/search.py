@@ -6,16 +6,15 @@ score, the best other score, how many other people reach the mate's, and the hig
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from wildstyle.evaluation.blocks import block_scores, in_threads, row_blocks
 from wildstyle.evaluation.items import Items
 from wildstyle.evaluation.outcome import Vectors
 
-_BLOCK = 16_000_000  # scores held at a time: 64 MB
 KEPT_IMPOSTORS = 4_000_000
 """Impostor scores that are always kept; beyond it only the highest."""
 
@@ -74,7 +73,8 @@ def search(probes: Side, gallery: Side, *, impostors_kept: int = 0) -> tuple[Sea
     mate, best_other = np.full((2, len(probes)), -np.inf, np.float32)
     ahead = np.zeros(len(probes), np.int64)
     kept = _Highest(impostors_kept)
-    for block in _row_blocks(len(probes), len(order)):
+
+    def work(block: slice) -> _Found | None:
         scores = probes.vectors[block] @ columns
         if len(candidates) < len(order):
             scores = np.maximum.reduceat(scores, starts, axis=1)
@@ -83,8 +83,12 @@ def search(probes: Side, gallery: Side, *, impostors_kept: int = 0) -> tuple[Sea
         if len(candidates):
             best_other[block] = scores.max(axis=1)
         ahead[block] = np.count_nonzero(scores >= mate[block, None], axis=1)
-        if impostors_kept:
-            kept.add(scores, people, candidates)
+        return kept.pick(scores, block.start) if impostors_kept else None
+
+    for found in in_threads(work, row_blocks(len(probes), len(order), block_scores())):
+        if found is not None:
+            rows, places, values = found
+            kept.add(Items(values, probes.people[rows], candidates[places]))
     return Search(mate, best_other, ahead), kept.items()
 
 
@@ -92,9 +96,63 @@ def count_at_or_above(probes: Vectors, limit: NDArray[np.float32], gallery: Vect
     """How many of the gallery reach each probe's own limit, (n,) int64."""
     out = np.zeros(len(probes), np.int64)
     columns = np.ascontiguousarray(gallery.T)
-    for block in _row_blocks(len(probes), len(gallery)):
+
+    def work(block: slice) -> None:
         out[block] = np.count_nonzero(probes[block] @ columns >= limit[block, None], axis=1)
+
+    for _ in in_threads(work, row_blocks(len(probes), len(gallery), block_scores())):
+        pass
     return out
+
+
+def ranks_of_mates(
+    probes: Side, gallery: Side, distractors: Vectors | None = None
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
+    """Rank of every single mate of every probe among all images of the gallery, ties against the system.
+
+    Args:
+        probes: n probes.
+        gallery: images with their people; a person may have several.
+        distractors: (M, D) images of nobody who is searched.
+
+    Returns:
+        ``(probe, rank, score)``, each (m,), one entry a mate; by probe, ranks rising from 1. A mate's rank counts the
+        other people's images at or above its score, and the probe's own better mates.
+    """
+    order = np.argsort(gallery.people, kind="stable")
+    people = gallery.people[order]
+    low, high = (np.searchsorted(people, probes.people, side=side) for side in ("left", "right"))
+    columns = np.ascontiguousarray(np.vstack([gallery.vectors[order], *_given(distractors)]).T)
+
+    def work(block: slice) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
+        scores = probes.vectors[block] @ columns
+        counts = high[block] - low[block]
+        row = np.repeat(np.arange(len(counts)), counts)
+        column = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts) + np.repeat(low[block], counts)
+        mates = scores[row, column]
+        scores[row, column] = -np.inf
+        falling = np.lexsort((-mates, row))
+        row, mates = row[falling], mates[falling]
+        others = np.empty(len(row), np.int64)
+        # The k-th mate of all probes of the block at once: as many passes as the most mates a probe has.
+        number = np.arange(len(row)) - np.searchsorted(row, row)
+        for k in range(int(number.max(initial=-1)) + 1):
+            now = np.flatnonzero(number == k)
+            same = len(now) == len(scores)
+            part = scores if same else scores[row[now]]
+            others[now] = np.count_nonzero(part >= mates[now, None], axis=1)
+        return row + block.start, others + number + 1, mates
+
+    found = list(in_threads(work, row_blocks(len(probes), columns.shape[1], block_scores())))
+    if not found:
+        nothing = np.zeros(0, np.int64)
+        return nothing, nothing, np.zeros(0, np.float32)
+    probe, rank, score = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return probe, rank, score
+
+
+def _given(distractors: Vectors | None) -> list[Vectors]:
+    return [] if distractors is None else [distractors]
 
 
 def _take_mates(
@@ -110,6 +168,10 @@ def _take_mates(
     return mate
 
 
+_Found = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]
+"""Rows, columns and values of scores."""
+
+
 class _Highest:
     """The highest impostor scores seen so far."""
 
@@ -119,10 +181,16 @@ class _Highest:
         self._parts: list[Items] = []
         self._size = 0
 
-    def add(self, scores: NDArray[np.float32], people: NDArray[np.int64], candidates: NDArray[np.int64]) -> None:
-        rows, columns = np.nonzero(scores > self._floor)
-        self._parts.append(Items(scores[rows, columns], people[rows], candidates[columns]))
-        self._size += len(rows)
+    def pick(self, scores: NDArray[np.float32], first_row: int) -> _Found:
+        """Scores of a block above the floor of the moment; safe in threads, as the floor only rises."""
+        flat = scores.ravel()
+        places = np.flatnonzero(flat > self._floor)
+        rows, columns = np.divmod(places, scores.shape[1])
+        return rows + first_row, columns, flat[places]
+
+    def add(self, items: Items) -> None:
+        self._parts.append(items)
+        self._size += len(items)
         if self._size > 2 * self._keep:
             self._shrink()
 
@@ -148,8 +216,3 @@ class _Highest:
             np.concatenate([part.first for part in parts]),
             np.concatenate(second),
         )
-
-
-def _row_blocks(rows: int, width: int) -> Iterator[slice]:
-    step = max(1, _BLOCK // max(1, width))
-    return (slice(start, start + step) for start in range(0, rows, step))
