@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-from wildstyle.evaluation.result import Comparison, Difference, Measure, Result
+from wildstyle.evaluation.result import Comparison, Curve, Difference, Measure, Result
 from wildstyle.report import (
     AdaptedRecogniser,
     Check,
@@ -21,6 +23,34 @@ from wildstyle.report import (
     store_recogniser,
 )
 from wildstyle.runs import RunFolder
+
+VOID = {"meta", "img", "br", "hr", "link", "input"}
+NASTY = '<script>alert("x")</script>'
+
+
+class Page(HTMLParser):
+    """Checks that tags close in order and collects what would reach outside."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.outside: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.outside += [v for k, v in attrs if k in ("src", "href") and v and not v.startswith("data:")]
+        self.outside += [k for k, _ in attrs if k.startswith("on")]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
 
 RULES = {"fmr_rule": "strict, ties accepted", "flip": "none", "failures": "count as misses", "interval": "1000 draws"}
 
@@ -56,8 +86,8 @@ def _measure(d: Difference, share: float | None) -> Measure:
     return Measure(d.name, share, max(0.0, share - 0.02), min(1.0, share + 0.02), d.n, d.group, d.note)
 
 
-def target(*differences: Difference, name: str = "shop", people: int = 40, **more: Any) -> EvaluatedSet:
-    return EvaluatedSet(name=name, role="target", comparison=compared(*differences, people=people), **more)
+def target(*differences: Difference, name: str = "shop", people: int = 40) -> EvaluatedSet:
+    return EvaluatedSet(name=name, role="target", comparison=compared(*differences, people=people))
 
 
 def guard(*differences: Difference, name: str = "lfw", people: int = 4281) -> EvaluatedSet:
@@ -71,8 +101,36 @@ def clean_guard() -> EvaluatedSet:
     )
 
 
+def with_curves(evaluated: EvaluatedSet) -> EvaluatedSet:
+    """The same with a plot of every kind on both sides."""
+    sides = [
+        replace(side, curves=curves(better))
+        for side, better in ((evaluated.comparison.before, 0.0), (evaluated.comparison.after, 0.04))
+    ]
+    return replace(evaluated, comparison=Comparison(sides[0], sides[1], evaluated.comparison.differences))
+
+
+def curves(better: float = 0.0) -> tuple[Curve, ...]:
+    rates = [10 ** (-4 + i / 8) for i in range(33)]
+    falling = tuple((x, max(0.0, 0.8 - better - 0.025 * i)) for i, x in enumerate(rates))
+    bins = [-0.2 + 0.05 * i for i in range(21)]
+    mated = tuple((x, max(0.0, 0.10 - abs(x - 0.5 - better) / 5)) for x in bins)
+    impostor = tuple((x, max(0.0, 0.2 - abs(x) / 2)) for x in bins)
+    return (
+        Curve("det", "FMR", "FNMR", falling),
+        Curve("cmc", "rank", "share found", tuple((float(k), 1 - 0.5 / k + better / 8) for k in range(1, 11))),
+        Curve("scores-mated", "score", "share of scores", mated),
+        Curve("scores-impostor", "score", "share of scores", impostor),
+        Curve("edc:size", "share discarded", "FNMR", ((0.0, 0.5), (0.5, 0.3), (0.9, 0.2)), note="threshold 0.3 kept"),
+        Curve("det-open-set", "FPIR", "FNIR", falling),
+    )
+
+
 def full_target() -> EvaluatedSet:
-    before = [[10 ** (-4 + i / 8), min(1.0, 0.2 + 0.025 * i)] for i in range(33)]
+    return with_curves(_bare_target())
+
+
+def _bare_target() -> EvaluatedSet:
     return target(
         difference("rank-1", before=0.495, after=0.531, ends=(0.019, 0.054), n=2370),
         difference("rank-5", before=0.661, after=0.69, ends=(0.011, 0.047), n=2370),
@@ -85,7 +143,6 @@ def full_target() -> EvaluatedSet:
         difference("rank-1", "<40 px", 0.174, 0.241, (0.04, 0.095), 530),
         difference("rank-1", "40-79 px", 0.474, 0.512, (0.014, 0.061), 841),
         difference("rank-1", ">=80 px", 0.731, 0.733, (-0.012, 0.017), 934),
-        curves={"before": before, "after": [[x, min(1.0, y + 0.04)] for x, y in before]},
     )
 
 

@@ -3,14 +3,14 @@ from __future__ import annotations
 import base64
 import re
 import shutil
-from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from made_up_run import clean_guard, difference, fill, full_target, guard, sample, target
+from made_up_run import NASTY, Page, clean_guard, difference, fill, full_target, guard, sample, target
 
 from wildstyle.errors import CorruptArchive, InputError, SettingError
+from wildstyle.evaluation.result import Curve
 from wildstyle.report import (
     Ingested,
     comparison_rows,
@@ -19,38 +19,15 @@ from wildstyle.report import (
     render_model_card,
     render_report,
     store_ingested,
+    store_licences,
 )
-from wildstyle.report.figures import before_after_figure, curve_figure, gain_figure, roc_figure, size_figure
-from wildstyle.report.records import file_name
+from wildstyle.report.figures import before_after_figure, curve_figure, gain_figure, size_figure
+from wildstyle.report.html import plots_of
+from wildstyle.report.licences import Licence
+from wildstyle.report.plots import curve_plots
+from wildstyle.report.records import EvaluatedSet, file_name
 from wildstyle.report.svg import nice_step
 from wildstyle.runs import RunFolder
-
-VOID = {"meta", "img", "br", "hr", "link", "input"}
-NASTY = '<script>alert("x")</script>'
-
-
-class Page(HTMLParser):
-    """Checks that tags close in order and collects what would reach outside."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.tags: list[str] = []
-        self.outside: list[str] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.outside += [v for k, v in attrs if k in ("src", "href") and v and not v.startswith("data:")]
-        self.outside += [k for k, _ in attrs if k.startswith("on")]
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
 
 
 def test_report_stands_alone(tmp_path: Path) -> None:
@@ -154,6 +131,49 @@ def test_records_come_back_as_they_were(tmp_path: Path) -> None:
     assert [check.passed for check in records.checks] == [True, False]
 
 
+def test_evaluation_records_of_old_runs_are_read() -> None:
+    record = clean_guard().to_json() | {"curves": None}
+    assert EvaluatedSet.from_json(record) == clean_guard()
+    with pytest.raises(CorruptArchive):
+        EvaluatedSet.from_json(record | {"curves": {"before": []}})
+
+
+def test_licences_are_in_report_and_card(tmp_path: Path) -> None:
+    run = sample(tmp_path / "run")
+    text, card = render_report(run).read_text(), render_model_card(run).read_text()
+    # Without a ledger: the recogniser's from its contract.
+    assert "| recogniser | mobilefacenet.onnx | Apache-2.0 | contract |" in card
+    entries = [
+        Licence(name="shop", file="shop.csv"),
+        Licence(name="lfw", file="lfw.tar", licence="ask", source="the user"),
+    ]
+    store_licences(run, entries)
+    text, card = render_report(run).read_text(), render_model_card(run).read_text()
+    assert "| shop | shop.csv | not stated |  |" in card
+    assert "| lfw | lfw.tar | ask | the user |" in card
+    assert "not stated" in text
+    assert read_records(run).licences[:2] == tuple(entries)
+
+
+def test_thresholds_of_the_contract_are_on_the_card(tmp_path: Path) -> None:
+    run = sample(tmp_path / "run")
+    record = run.metrics()["recogniser"]
+    record["contract"]["thresholds"] = {"fmr=1e-3": {"threshold": 0.312, "people": 40}}
+    run.write_metrics("recogniser", record)
+    card = render_model_card(run).read_text()
+    assert "### Thresholds" in card
+    assert "fmr=1e-3: (threshold: 0.312, people: 40)" in card
+    assert "threshold: 0.312" in render_report(run).read_text()
+
+
+def test_curves_of_both_sides_are_drawn(tmp_path: Path) -> None:
+    text = render_report(sample(tmp_path / "run")).read_text()
+    for title in ("Verification errors (DET)", "Watch-list errors", "(CMC)", "Scores", "(EDC)", "threshold 0.3 kept"):
+        assert title in text
+    assert text.count('class="c-before"') >= 5
+    assert text.count("data:text/csv;base64,") == 5
+
+
 def test_file_names_are_safe() -> None:
     assert file_name("../a b/ü") == "a-b"
     assert file_name("lfw_1.0") == "lfw_1.0"
@@ -179,7 +199,7 @@ def test_model_card_has_the_fields(tmp_path: Path) -> None:
     assert "| model id | mobilefacenet\\|made up |" in card
     assert "| norm is quality | no |" in card
     tables = re.findall(r"^\|.*$", card, re.MULTILINE)
-    assert {len(re.findall(r"(?<!\\)\|", line)) for line in tables} == {3, 8}
+    assert {len(re.findall(r"(?<!\\)\|", line)) for line in tables} == {3, 5, 8}
 
 
 def test_rows() -> None:
@@ -239,10 +259,9 @@ def test_shares_are_drawn_on_one_scale() -> None:
 
 
 def test_figures_are_well_formed_and_read_aloud() -> None:
-    curves = {"before": [[1e-3, 0.5], [1.0, 1.0]], "after": [[0.0, 0.1], [1e-3, 0.6], [1.0, 1.0]]}
     histogram = {"edges": [0.0, 8.0, 16.0], "counts": [3, 1]}
     drawn = [
-        roc_figure(target(difference(), curves=curves)),
+        *(plot.drawing for plot in plots_of(full_target())),
         size_figure([Ingested(name="a", read=4, kept=4, eye_distances=histogram)]),
         curve_figure("loss <a>", [[0, 1.0], [10, float("nan")], [20, 0.5]]),
     ]
@@ -257,8 +276,8 @@ def test_figures_are_well_formed_and_read_aloud() -> None:
 
 
 def test_nothing_to_draw_is_no_figure() -> None:
-    assert roc_figure(target(difference())) is None
-    assert roc_figure(target(difference(), curves={"before": [[0.0, 1.0]], "after": []})) is None
+    assert plots_of(target(difference())) == []
+    assert curve_plots({"": [Curve("det", "FMR", "FNMR", ((0.0, 1.0), (0.0, 0.5)))]})[0].drawing is None
     assert size_figure([]) is None
     assert size_figure([Ingested(name="a", read=0, kept=0, eye_distances={"edges": [0.0, 1.0], "counts": [0]})]) is None
     assert curve_figure("loss", [[0, 1.0]]) is None

@@ -1,11 +1,10 @@
-"""``wildstyle adapt``, ``wildstyle check`` and ``wildstyle report``."""
+"""``wildstyle adapt`` and ``wildstyle check``."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 from rich.markup import escape
@@ -102,19 +101,6 @@ def check_command(job: AdaptJob) -> None:
     _show_check(report)
     if report.faults:
         raise typer.Exit(1)
-
-
-def report_command(
-    run: Annotated[Path, typer.Argument(help="Run folder.")],
-    show_faces: ShowFaces = False,
-) -> None:
-    """Write the report and the model card of a run again, e.g. after moving its folder."""
-    from wildstyle.cli.tables import print_verdict
-    from wildstyle.verbs.rereport import rereport
-
-    verdict, path = rereport(run, include_faces=show_faces)
-    print_verdict(verdict)
-    console.print(f"  report  {escape(str(path))}", soft_wrap=True)
 
 
 def show_outcome(outcome: AdaptOutcome) -> None:

@@ -8,11 +8,12 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from wildstyle.cli.adapting import adapt_command, check_command, report_command
+from wildstyle.cli.adapting import adapt_command, check_command
 from wildstyle.cli.demo import demo_command
 from wildstyle.cli.evaluating import evaluate_command
 from wildstyle.cli.faces import faces_app
 from wildstyle.cli.recogniser import recogniser_app
+from wildstyle.cli.reporting import report_command
 from wildstyle.cli.screen import errors
 from wildstyle.cli.timing import timing_command
 from wildstyle.errors import Interrupted, WildstyleError

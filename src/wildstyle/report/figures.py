@@ -4,97 +4,110 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from wildstyle.report.records import EvaluatedSet, Ingested
+from wildstyle.report.records import Ingested
 from wildstyle.report.svg import Drawing, nice_step
 from wildstyle.report.tables import Row
 from wildstyle.report.wording import count_text, share_text, signed
 
-_WIDTH = 860
-_ROW = 30
+_WIDTH, _NARROW = 860, 330
+_ROW, _TALL_ROW = 30, 60
 
 
-def gain_figure(rows: Sequence[Row]) -> Markup | None:
-    """Gains in points with 95 % intervals, one line a row; unmeasured rows are left out."""
+def gain_figure(rows: Sequence[Row], *, narrow: bool = False) -> Markup | None:
+    """Gains in points with 95 % intervals, one line a row; unmeasured rows are left out.
+
+    Args:
+        rows: what to show, from the top.
+        narrow: for a telephone: words stand above the line instead of beside it.
+    """
     shown = [row for row in rows if row.difference.gain is not None and row.difference.low is not None]
     if not shown:
         return None
-    left, right = _left_of(shown), _WIDTH - 200
+    frame = _Frame.of(shown, narrow)
     low = min(0.0, *(row.difference.low or 0.0 for row in shown))
     high = max(0.0, *(row.difference.high or 0.0 for row in shown))
     span = max(high - low, 0.01)
     low, high = low - 0.06 * span, high + 0.06 * span
-    drawing = Drawing(_WIDTH, _ROW * len(shown) + 44)
+    drawing = Drawing(frame.width, frame.height)
 
     def x_of(gain: float) -> float:
-        return left + (gain - low) / (high - low) * (right - left)
+        return frame.left + (gain - low) / (high - low) * (frame.right - frame.left)
 
-    bottom = _ROW * len(shown) + 12
-    _gain_axis(drawing, (low, high), x_of, bottom)
+    _gain_axis(drawing, (low, high), x_of, frame.bottom)
     for index, row in enumerate(shown):
-        y = 12 + _ROW * (index + 0.5)
-        drawing.text(left - 16, y + 4, _row_name(row), "ink", "end")
+        y = frame.words(drawing, index, _row_name(row), f"{row.gain}  ({row.interval})")
         _gain_row(drawing, row, x_of, y)
     told = "; ".join(f"{_row_name(r)}: {r.gain} points, {r.interval}" for r in shown)
     return drawing.render("Gain in percentage points with 95% intervals", told)
 
 
-def before_after_figure(rows: Sequence[Row]) -> Markup | None:
-    """Shares before and after as two dots a row on one scale from 0 to 100 %."""
+def before_after_figure(rows: Sequence[Row], *, narrow: bool = False) -> Markup | None:
+    """Shares before and after as two dots a row on one scale from 0 to 100 %; ``narrow`` as in ``gain_figure``."""
     shown = [row for row in rows if row.difference.before is not None and row.difference.after is not None]
     if not shown:
         return None
-    left, right = _left_of(shown), _WIDTH - 200
-    drawing = Drawing(_WIDTH, _ROW * len(shown) + 44)
-    bottom = _ROW * len(shown) + 12
+    frame = _Frame.of(shown, narrow)
+    drawing = Drawing(frame.width, frame.height)
+
+    def x_of(share: float) -> float:
+        return frame.left + share * (frame.right - frame.left)
+
     for percent in range(0, 101, 20):
-        x = left + percent / 100 * (right - left)
-        drawing.line((x, 6), (x, bottom), "faint")
-        drawing.text(x, bottom + 18, f"{percent}%", "soft", "middle")
+        drawing.line((x_of(percent / 100), 6), (x_of(percent / 100), frame.bottom), "faint")
+        drawing.text(x_of(percent / 100), frame.bottom + 18, f"{percent}%", "soft", "middle")
     for index, row in enumerate(shown):
-        y = 12 + _ROW * (index + 0.5)
-        before, after = (
-            (share or 0.0) * (right - left) + left for share in (row.difference.before, row.difference.after)
-        )
-        drawing.text(left - 16, y + 4, _row_name(row), "ink", "end")
+        texts = (share_text(row.difference.before), share_text(row.difference.after))
+        y = frame.words(drawing, index, _row_name(row), f"{texts[0]} → {texts[1]}")
+        before, after = (x_of(share or 0.0) for share in (row.difference.before, row.difference.after))
         drawing.line((before, y), (after, y), row.mark if row.mark != "not measurable" else "unsettled")
         drawing.dot(before, y, "before", 4.5)
         drawing.dot(after, y, "after", 5.5)
-        texts = (share_text(row.difference.before), share_text(row.difference.after))
-        drawing.text(right + 18, y + 4, f"{texts[0]} → {texts[1]}", "ink")
     told = "; ".join(f"{_row_name(r)}: {r.before} before, {r.after} after" for r in shown)
     return drawing.render("Before and after", told)
 
 
-def roc_figure(evaluated: EvaluatedSet) -> Markup | None:
-    """Share of mated comparisons accepted against the false match rate (log scale), before and after."""
-    curves = {name: _usable(evaluated.curves.get(name, ())) for name in ("before", "after")} if evaluated.curves else {}
-    if not curves or not all(len(points) > 1 for points in curves.values()):
-        return None
-    lowest = math.floor(math.log10(min(rate for points in curves.values() for rate, _ in points)))
-    drawing = Drawing(430, 300)
-    left, right, top, bottom = 52, 415, 12, 250
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """Where rows of words and marks lie: words beside the marks, or on a narrow page above them."""
 
-    def place(rate: float, share: float) -> tuple[float, float]:
-        return left + (math.log10(rate) - lowest) / -lowest * (right - left), bottom - share * (bottom - top)
+    narrow: bool
+    rows: int
+    left: int
+    right: int
 
-    for power in range(lowest, 1):
-        x, _ = place(10.0**power, 0)
-        drawing.line((x, top), (x, bottom), "faint")
-        drawing.text(x, bottom + 18, f"{100 * 10.0**power:g}%", "soft", "middle" if power else "end")
-    for percent in range(0, 101, 25):
-        _, y = place(1.0, percent / 100)
-        drawing.line((left, y), (right, y), "faint")
-        drawing.text(left - 8, y + 4, f"{percent}%", "soft", "end")
-    for name, points in curves.items():
-        drawing.curve([place(rate, share) for rate, share in points], name)
-    drawing.text((left + right) / 2, bottom + 40, "false match rate", "soft", "middle")
-    return drawing.render(
-        f"Mated comparisons accepted on {evaluated.name} by false match rate",
-        "Before and after, see the table for figures.",
-    )
+    @classmethod
+    def of(cls, rows: Sequence[Row], narrow: bool) -> _Frame:
+        if narrow:
+            return cls(True, len(rows), 22, _NARROW - 22)
+        return cls(False, len(rows), _left_of(rows), _WIDTH - 200)
+
+    @property
+    def width(self) -> int:
+        return _NARROW if self.narrow else _WIDTH
+
+    @property
+    def bottom(self) -> int:
+        return (_TALL_ROW if self.narrow else _ROW) * self.rows + 12
+
+    @property
+    def height(self) -> int:
+        return self.bottom + 32
+
+    def words(self, drawing: Drawing, index: int, name: str, figures: str) -> float:
+        """Write a row's words; returns the height of its marks."""
+        if self.narrow:
+            top = 12 + _TALL_ROW * index
+            drawing.text(4, top + 13, name, "ink")
+            drawing.text(4, top + 29, figures, "soft")
+            return top + 43
+        y = 12 + _ROW * (index + 0.5)
+        drawing.text(self.left - 16, y + 4, name, "ink", "end")
+        drawing.text(_WIDTH - 182, y + 4, figures, "ink")
+        return y
 
 
 def size_figure(ingested: Iterable[Ingested]) -> Markup | None:
@@ -141,7 +154,6 @@ def _gain_row(drawing: Drawing, row: Row, x_of: Callable[[float], float], y: flo
     for end in (low, high):
         drawing.line((end, y - 5), (end, y + 5), row.mark)
     drawing.dot(gain, y, row.mark)
-    drawing.text(_WIDTH - 182, y + 4, f"{row.gain}  ({row.interval})", "ink")
 
 
 def _left_of(rows: Sequence[Row]) -> int:
@@ -150,12 +162,9 @@ def _left_of(rows: Sequence[Row]) -> int:
 
 
 def _row_name(row: Row) -> str:
-    return f"{row.data}, {row.measure}" if row.group == "all" else f"{row.data}, faces {row.group}"
-
-
-def _usable(points: Iterable[Sequence[float]]) -> list[tuple[float, float]]:
-    # A rate of zero has no place on a logarithmic scale.
-    return sorted((float(rate), float(share)) for rate, share in points if 0 < rate <= 1 and 0 <= share <= 1)
+    if row.group == "all":
+        return f"{row.data}, {row.measure}"
+    return f"{row.data}, {row.group}" if "=" in row.difference.group.lstrip("<>=") else f"{row.data}, faces {row.group}"
 
 
 def _histogram(edges: Sequence[float], counts: Sequence[float]) -> Markup | None:

@@ -9,8 +9,9 @@ from typing import Any
 
 from markupsafe import Markup
 
-from wildstyle.report.figures import before_after_figure, curve_figure, gain_figure, roc_figure, size_figure
+from wildstyle.report.figures import before_after_figure, curve_figure, gain_figure, size_figure
 from wildstyle.report.guards import VerdictPolicy, primary_measure
+from wildstyle.report.plots import Plot, curve_plots
 from wildstyle.report.records import Diagnostics, EvaluatedSet, RunRecords, read_records
 from wildstyle.report.tables import Row, comparison_rows
 from wildstyle.report.templating import environment
@@ -66,28 +67,43 @@ def headline_rows(evaluated: EvaluatedSet, policy: VerdictPolicy) -> list[Row]:
 
 def _context(folder: RunFolder, records: RunRecords, verdict: Verdict) -> dict[str, Any]:
     rows = [row for evaluated in records.evaluations for row in headline_rows(evaluated, verdict.policy)]
+    targets = [row for row in rows if row.role == "target"]
     return {
         "name": folder.path.resolve().name,
         "created": (records.provenance or {}).get("created", "")[:10],
         "records": records,
         "verdict": verdict,
+        "grounds": _not_said(verdict, verdict.reasons),
+        "caveats": _not_said(verdict, verdict.caveats),
         "tone": verdict.decision.replace(" ", "-"),
         "tiles": tiles(records, folder.stages(), verdict.policy),
         "stages": folder.stages(),
         # Without what is made here: the page would list itself differently each time.
         "sizes": {name: size for name, size in folder.sizes().items() if name not in (REPORT, MODEL_CARD)},
         "settings": sorted(flat(records.config).items()),
-        "sets": [(s, *rows_to_show(s, verdict.policy), roc_figure(s)) for s in records.evaluations],
-        "gains": gain_figure(rows),
-        "shares": before_after_figure([row for row in rows if row.role == "target"]),
+        "sets": [(s, *rows_to_show(s, verdict.policy), plots_of(s)) for s in records.evaluations],
+        "gains": [gain_figure(rows), gain_figure(rows, narrow=True)],
+        "shares": [before_after_figure(targets), before_after_figure(targets, narrow=True)],
         "eye_distances": size_figure(records.ingested),
         "diagnostics": _diagnostics(folder, records),
         "not_measured": not_measured(records),
-        "measures": _meanings(row.name for row in comparison_rows(records.evaluations)),
+        "measures": meanings(row.name for row in comparison_rows(records.evaluations)),
     }
 
 
-def _meanings(names: Iterable[str]) -> list[tuple[str, str]]:
+def _not_said(verdict: Verdict, texts: Iterable[str]) -> list[str]:
+    """Those that the verdict's sentence does not hold already."""
+    return [text for text in texts if text.rstrip(".").lower() not in verdict.sentence.lower()]
+
+
+def plots_of(evaluated: EvaluatedSet) -> list[Plot]:
+    """The curves of both sides, drawn over each other."""
+    comparison = evaluated.comparison
+    return curve_plots({"before": comparison.before.curves, "after": comparison.after.curves})
+
+
+def meanings(names: Iterable[str]) -> list[tuple[str, str]]:
+    """Label and meaning of each kind of figure that is named, once each."""
     found: dict[str, str] = {}
     for name in names:
         label = measure_label(name).partition(" at ")[0]

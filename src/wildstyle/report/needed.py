@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, replace
 
 from wildstyle.evaluation import power
-from wildstyle.report.guards import Finding, VerdictPolicy
+from wildstyle.report.guards import Finding, VerdictPolicy, oriented
 from wildstyle.report.wording import count_text, signed
 
 # Below half a point the gain seen says little about the gain there is; ask for one worth having instead.
@@ -21,11 +21,12 @@ class Needed:
 
     Attributes:
         data: the set concerned, "" for footage that is still to be labelled.
-        effect: the gain (or loss, negative) it would prove, a share.
+        effect: the gain it would prove, or the distance of a loss from its limit, a share.
         people_now: labelled people there are.
         people: labelled people in all that it takes, two significant digits.
         faces_per_person: faces each of them needs, or None for as many as the people there are have.
         pairs: mated pairs of different people that would do instead, or None.
+        limit: the allowed loss in question on a guard set, a share; None for a gain.
     """
 
     data: str
@@ -34,6 +35,7 @@ class Needed:
     people: int
     faces_per_person: int | None = None
     pairs: int | None = None
+    limit: float | None = None
 
     @property
     def clause(self) -> str:
@@ -49,27 +51,30 @@ class Needed:
     def sentence(self) -> str:
         """The whole, with what it would prove."""
         place = f" on {self.data}" if self.data else ""
-        kind = "gain" if self.effect > 0 else "loss"
-        size = signed(abs(self.effect)).lstrip("+")
+        gain = f"would prove a true gain of {signed(self.effect).lstrip('+')} points{place} in four of five cases"
+        loss = f"would show{place} whether the loss is within {100 * (self.limit or 0.0):g} points"
         clause = self.clause
-        return (
-            f"{clause[0].upper()}{clause[1:]} would prove a true {kind} of {size} points{place} in four of five cases."
-        )
+        return f"{clause[0].upper()}{clause[1:]} {gain if self.limit is None else loss}."
 
 
 def needed_for(finding: Finding, policy: VerdictPolicy) -> Needed | None:
     """People that would settle an open finding; None where nothing can be said."""
-    d = finding.difference
-    scalable = finding.people >= policy.min_people and d.low is not None and d.high != d.low
-    if not scalable and finding.part == "primary":
+    gain, low, high = oriented(finding.difference)
+    scalable = gain is not None and low is not None and high is not None and high != low
+    if finding.people < policy.min_people or not scalable:
+        if finding.part == "clean":
+            return None
         return replace(needed_without_labels(policy), data=finding.data, people_now=finding.people)
-    if not scalable or d.gain is None or d.low is None or d.high is None:
+    # How far the gain seen lies from what it must be told from: zero, or minus the limit.
+    distance = abs((gain or 0.0) + finding.limit)
+    too_small = finding.part == "target" and (gain or 0.0) < _SMALLEST_SEEN
+    effect = policy.smallest_gain if too_small else distance
+    if effect == 0:
         return None
-    primary_too_small = finding.part == "primary" and d.gain < _SMALLEST_SEEN
-    effect = policy.smallest_gain if primary_too_small else d.gain
-    spread = max(d.gain - d.low, d.high - d.gain) * math.sqrt(finding.people) / 1.96
+    spread = max((gain or 0.0) - (low or 0.0), (high or 0.0) - (gain or 0.0)) * math.sqrt(finding.people) / 1.96
     people = max(two_digits(power.people_needed(effect, spread)), finding.people)
-    return Needed(data=finding.data, effect=effect, people_now=finding.people, people=people)
+    limit = finding.limit if finding.part == "clean" else None
+    return Needed(data=finding.data, effect=effect, people_now=finding.people, people=people, limit=limit)
 
 
 def needed_without_labels(policy: VerdictPolicy) -> Needed:

@@ -5,6 +5,7 @@
     metrics/diagnostics-<stage>.json Diagnostics       one a stage that has something to say about itself
     metrics/recogniser.json          AdaptedRecogniser
     metrics/checks.json              list of Check     what was looked at before the run
+    metrics/licences.json            list of Licence   under which terms each file came that was brought in
     verdict.json                     Verdict
 
 Each is optional: what is missing is said to be missing in the report.
@@ -13,12 +14,13 @@ Each is optional: what is missing is said to be missing in the report.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, TypeVar
 
 from wildstyle.errors import CorruptArchive, SettingError
 from wildstyle.evaluation.result import Comparison
+from wildstyle.report.licences import Licence, ledger, read_licences
 from wildstyle.runs.folder import RunFolder
 
 RECORDS_SCHEMA = 1
@@ -34,14 +36,12 @@ class EvaluatedSet:
     Attributes:
         name: short name, unique in a run.
         role: "target" shows the user's cameras, "guard" must not get worse.
-        comparison: the figures.
-        curves: optional, ``{"before": [[fmr, tar], …], "after": [[fmr, tar], …]}`` with rates in [0, 1].
+        comparison: the figures, and the curves of both sides.
     """
 
     name: str
     role: Role
     comparison: Comparison
-    curves: Mapping[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-ready dictionary."""
@@ -50,12 +50,14 @@ class EvaluatedSet:
             "name": self.name,
             "role": self.role,
             "comparison": self.comparison.to_json(),
-            "curves": None if self.curves is None else dict(self.curves),
         }
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> EvaluatedSet:
         """Inverse of ``to_json``; raises CorruptArchive where it is not such a record."""
+        # Curves lay here before results carried their own; nobody ever wrote any.
+        if isinstance(value, Mapping) and value.get("curves", 0) is None:
+            value = {key: kept for key, kept in value.items() if key != "curves"}
         body = _body(value, cls)
         if body.get("role") not in ("target", "guard"):
             raise CorruptArchive(f"an evaluation record has the role {body.get('role')!r}", remedy=_REMEDY)
@@ -175,6 +177,11 @@ def store_recogniser(folder: RunFolder, recogniser: AdaptedRecogniser) -> None:
     folder.write_metrics("recogniser", _to_json(recogniser))
 
 
+def store_licences(folder: RunFolder, licences: Sequence[Licence]) -> None:
+    """Write ``metrics/licences.json``."""
+    folder.write_metrics("licences", {"schema": RECORDS_SCHEMA, "licences": [asdict(one) for one in licences]})
+
+
 def store_checks(folder: RunFolder, checks: list[Check]) -> None:
     """Write ``metrics/checks.json``."""
     folder.write_metrics("checks", {"schema": RECORDS_SCHEMA, "checks": [asdict(check) for check in checks]})
@@ -192,6 +199,7 @@ class RunRecords:
     diagnostics: tuple[Diagnostics, ...]
     recogniser: AdaptedRecogniser | None
     checks: tuple[Check, ...]
+    licences: tuple[Licence, ...] = ()
 
 
 def read_records(folder: RunFolder) -> RunRecords:
@@ -203,17 +211,21 @@ def read_records(folder: RunFolder) -> RunRecords:
     """
     metrics = folder.metrics()
     checks = metrics.get("checks", {"checks": []})
+    recogniser = _recogniser(metrics["recogniser"]) if "recogniser" in metrics else None
+    provenance = folder.read_json("provenance") if folder.file("provenance.json").is_file() else None
+    stated = read_licences(metrics.get("licences", {}).get("licences", ()))
     evaluations = [EvaluatedSet.from_json(v) for k, v in metrics.items() if k.startswith("evaluation-")]
     return RunRecords(
         config=folder.config,
         command=folder.command,
-        provenance=folder.read_json("provenance") if folder.file("provenance.json").is_file() else None,
+        provenance=provenance,
         # What was adapted for comes first.
         evaluations=tuple(sorted(evaluations, key=lambda e: (e.role != "target", e.name))),
         ingested=tuple(_flat(v, Ingested) for k, v in metrics.items() if k.startswith("ingest-")),
         diagnostics=tuple(_diagnostics(v) for k, v in metrics.items() if k.startswith("diagnostics-")),
-        recogniser=_recogniser(metrics["recogniser"]) if "recogniser" in metrics else None,
+        recogniser=recogniser,
         checks=tuple(Check(**check) for check in checks["checks"]),
+        licences=ledger(stated, provenance, None if recogniser is None else recogniser.contract),
     )
 
 

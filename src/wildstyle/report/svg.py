@@ -11,7 +11,7 @@ class Drawing:
     """Shapes collected on a canvas; coordinates in px, x right, y down.
 
     Colours come from classes, so that one drawing serves light and dark pages:
-    ``ink``, ``soft``, ``faint``, ``better``, ``worse``, ``unsettled``, ``before``, ``after``.
+    ``ink``, ``soft``, ``faint``, ``better``, ``worse``, ``unsettled``, ``before``, ``after``, ``third`` to ``sixth``.
     """
 
     def __init__(self, width: int, height: int) -> None:
@@ -41,13 +41,13 @@ class Drawing:
         self._shapes.append(f'<rect {place} rx="1.5" class="f-{style}"/>')
 
     def curve(self, points: list[tuple[float, float]], style: str) -> None:
-        """A stroke through all points."""
+        """A stroke through all points; ``style`` may be several words, as in ``"after thin"``."""
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-        self._shapes.append(f'<polyline points="{path}" class="c-{style}"/>')
+        self._shapes.append(f'<polyline points="{path}" class="{" ".join(f"c-{word}" for word in style.split())}"/>')
 
     def render(self, title: str, description: str) -> Markup:
         """The whole as an inline ``<svg>``; title and description are read out instead of the shapes."""
-        key = f"g{zlib.crc32((title + description).encode()):08x}"
+        key = f"g{zlib.crc32(f'{self.width} {title} {description}'.encode()):08x}"
         head = (
             f'<svg viewBox="0 0 {self.width} {self.height}" role="img" aria-labelledby="{key}-t {key}-d" '
             f'style="max-width:{self.width}px"><title id="{key}-t">{escape(title)}</title>'

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from wildstyle.evaluation.result import Comparison, Difference, Measure
+from wildstyle.report.guards import at_fixed_threshold, oriented
 from wildstyle.report.records import EvaluatedSet, Role
 from wildstyle.report.wording import (
     count_text,
@@ -74,22 +75,24 @@ def overall_rows(sets: Iterable[EvaluatedSet]) -> tuple[Row, ...]:
 
 
 def mark_of(difference: Difference) -> Mark:
-    """Whether the paired interval lies above zero, below it, or holds it."""
-    if difference.gain is None or difference.low is None or difference.high is None:
+    """Whether the paired interval lies on the good side of zero, on the bad one, or holds it."""
+    _, low, high = oriented(difference)
+    if low is None or high is None:
         return "not measurable"
-    if difference.low > 0:
+    if low > 0:
         return "better"
-    return "worse" if difference.high < 0 else "unsettled"
+    return "worse" if high < 0 else "unsettled"
 
 
 def _row(evaluated: EvaluatedSet, difference: Difference) -> Row:
     digits = digits_for(difference.before, difference.after)
     before, after = _measures(evaluated.comparison, difference)
+    kept = " at a kept threshold" if at_fixed_threshold(difference.name) else ""
     return Row(
         data=evaluated.name,
         role=evaluated.role,
         name=difference.name,
-        measure=measure_label(difference.name),
+        measure=measure_label(difference.name) + kept,
         group=group_label(difference.group),
         before=_with_interval(difference.before, before, digits),
         after=_with_interval(difference.after, after, digits),

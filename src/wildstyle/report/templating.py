@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 
 import jinja2
@@ -11,9 +12,19 @@ from wildstyle.report import wording
 
 TEMPLATES = Path(__file__).parent / "templates"
 
-_FILTERS = ("count_text", "duration_text", "listed", "measure_label", "measure_meaning", "share_text", "size_text")
+_FILTERS = (
+    "count_text",
+    "duration_text",
+    "listed",
+    "measure_label",
+    "measure_meaning",
+    "plain_text",
+    "share_text",
+    "size_text",
+)
 
 
+@cache
 def environment(*, html: bool) -> jinja2.Environment:
     """Templates that escape HTML where asked; a name that is not given is an error, not an empty place."""
     env = jinja2.Environment(

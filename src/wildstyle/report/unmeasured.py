@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from wildstyle.report.records import RunRecords
 
+_PLACES = ("camera", "media", "site", "day")
+
 # Nothing in a run can answer these; they belong to the place where the recogniser will work.
 _NEVER = (
     "The whole system from camera to decision: false alarms a day depend on how many strangers pass and on the "
@@ -25,11 +27,18 @@ def not_measured(records: RunRecords) -> list[str]:
         gaps.append("Good faces: no clean set was given, so forgetting would go unseen.")
     if targets and not any(_has(s.comparison.before.measures, "tpir") for s in targets):
         gaps.append("Strangers: no open-set figure (TPIR at a fixed FPIR) was measured on the target.")
-    gaps.append(
-        "Differences between groups of people (age, sex, skin tone): no set carries such labels, and they are "
-        "never guessed from faces."
-    )
+    if not any(_is_group_of_people(m.group) for s in records.evaluations for m in s.comparison.before.measures):
+        gaps.append(
+            "Differences between groups of people (age, sex, skin tone): no set carries such labels, and they are "
+            "never guessed from faces."
+        )
     return [*gaps, *_NEVER]
+
+
+def _is_group_of_people(group: str) -> bool:
+    """Whether a group is made by a column of the manifest that is no camera or recording: perhaps one of people."""
+    column, equals, _ = group.partition("=")
+    return bool(equals) and column.isidentifier() and column not in _PLACES
 
 
 def _has(measures: tuple[object, ...], kind: str) -> bool:

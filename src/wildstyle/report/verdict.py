@@ -1,20 +1,18 @@
 """The one sentence an engineer forwards: deploy, do not deploy, or not enough evidence.
 
-The rule, in the order in which it is applied. "Proven" means that the paired 95 % interval over people
-excludes zero.
+The rule. Gains are paired differences, after minus before, with 95 % intervals over people; a loss is a gain with
+its sign turned. The primary figure of each set decides.
 
-1. *Do not deploy* where a loss is proven: the primary measure of a target set fell, or a guard fell by more
-   than its limit. Guards are the overall figures of the guard sets, the other overall figures of the
-   target sets, and the primary measure inside each size band of either.
-2. *Not enough evidence* where there is no labelled target set, where a target's primary gain is not proven,
-   can't be measured or rests on too few people, or where a clean set or a band lost more than its limit but
-   perhaps by chance.
-3. *Deploy* otherwise: on every labelled target set the gain is proven, and no guard was seen to lose more
-   than it may.
+* *Deploy* when on every target set the lower end of the gain is above zero, and on every guard (clean) set the
+  upper end of the loss is at most ``max_clean_loss``.
+* *Do not deploy* when on some target set the upper end of the gain is below zero, or on some guard set the lower
+  end of the loss is above ``max_clean_loss``.
+* *Not enough evidence* otherwise; so also without a labelled target set, or where the interval is missing or
+  rests on too few people.
 
-What can't block but must be known is listed as a caveat: guards that could not be measured, guards whose
-interval reaches beyond the limit although the loss seen does not, no guard set at all, rough intervals.
-A missing guard thus never blocks in silence and never passes in silence.
+Nothing else decides. What must be known beside it is told: size bands, cameras, other groups and other figures
+whose loss is proven beyond ``told_loss``, in the sentence itself; what the error rates do at a threshold that is
+kept; and that no guard set was given, so that a loss on good faces would have gone unseen.
 """
 
 from __future__ import annotations
@@ -27,13 +25,16 @@ from wildstyle.errors import CorruptArchive
 from wildstyle.report.guards import Finding, VerdictPolicy, findings
 from wildstyle.report.needed import Needed, needed_for, needed_without_labels
 from wildstyle.report.records import EvaluatedSet, read_records
-from wildstyle.report.sentences import describe, finding_clause, title_of
+from wildstyle.report.sentences import describe, few_clause, finding_clause, sentence, threshold_sentences, title_of
 from wildstyle.report.wording import listed
 from wildstyle.runs.folder import RunFolder
 
-VERDICT_SCHEMA = 1
+VERDICT_SCHEMA = 2
 
 Decision = Literal["deploy", "do not deploy", "not enough evidence"]
+
+_UNSEEN = "no clean set was measured, so a loss on good faces would have gone unseen"
+_IN_SENTENCE = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,17 +96,28 @@ def decide(sets: Sequence[EvaluatedSet], policy: VerdictPolicy | None = None) ->
     """
     policy = policy or VerdictPolicy()
     judged = [finding for evaluated in sets for finding in findings(evaluated, policy)]
-    targets = [s for s in sets if s.role == "target"]
-    lost = [f for f in judged if f.outcome == "lost"]
-    open_ones = [f for f in judged if _is_open(f)]
-    primaries = [f for f in judged if f.part == "primary"]
-    unmeasured = [s.name for s in targets if s.name not in {f.data for f in primaries}]
-    grounds = _Grounds(policy, tuple(judged), tuple(primaries), tuple(unmeasured), bool(targets))
-    if lost:
-        return grounds.verdict("do not deploy", _worst_first(lost))
-    if open_ones or unmeasured or not targets:
-        return grounds.verdict("not enough evidence", open_ones)
-    return grounds.verdict("deploy", primaries)
+    deciding = [f for f in judged if f.part != "told"]
+    told = sorted((f for f in judged if f.part == "told" and f.outcome == "failed"), key=lambda f: -f.loss)
+    gaps = _gaps(sets, deciding)
+    failed = sorted((f for f in deciding if f.outcome == "failed"), key=lambda f: -f.loss)
+    undecided = [f for f in deciding if f.outcome == "open"]
+    decision: Decision = "do not deploy" if failed else "not enough evidence" if undecided or gaps else "deploy"
+    needed = _needed(sets, undecided, policy) if decision == "not enough evidence" else ()
+    first = failed or undecided or deciding
+    others = [f for f in deciding if f not in first]
+    clause = (
+        _clause(decision, deciding, gaps, policy)
+        + _settling(needed)
+        + _losing(told, "but" if decision == "deploy" else "and")
+    )
+    return Verdict(
+        decision=decision,
+        sentence=f"{decision.capitalize()}: {clause}.",
+        reasons=(*map(sentence, gaps), *(_said(f, policy) for f in [*first, *others])),
+        caveats=tuple(_caveats(sets, deciding, told)),
+        needed=needed,
+        policy=policy,
+    )
 
 
 def decide_run(folder: RunFolder, policy: VerdictPolicy | None = None) -> Verdict:
@@ -126,87 +138,64 @@ def read_verdict(folder: RunFolder) -> Verdict:
     return decide_run(folder)
 
 
-@dataclass(frozen=True, slots=True)
-class _Grounds:
-    """All that a verdict's wording rests on."""
-
-    policy: VerdictPolicy
-    judged: tuple[Finding, ...]
-    primaries: tuple[Finding, ...]
-    unmeasured: tuple[str, ...]
-    any_target: bool
-
-    def verdict(self, decision: Decision, deciding: Sequence[Finding]) -> Verdict:
-        needed = self._needed(deciding) if decision == "not enough evidence" else ()
-        others = [f for f in self.primaries if f not in deciding]
-        return Verdict(
-            decision=decision,
-            sentence=self._sentence(decision, deciding, needed),
-            reasons=(*self._gaps(), *(describe(f) for f in [*deciding, *others])),
-            caveats=tuple(self._caveats(deciding)),
-            needed=needed,
-            policy=self.policy,
-        )
-
-    def _sentence(self, decision: Decision, deciding: Sequence[Finding], needed: tuple[Needed, ...]) -> str:
-        if decision == "deploy":
-            return f"Deploy: {_all_gained(deciding)}{self._rest()}."
-        if decision == "do not deploy":
-            more = f" ({len(deciding) - 1} more below)" if len(deciding) > 1 else ""
-            return f"Do not deploy: {finding_clause(deciding[0])}{more}{self._although(deciding)}."
-        gap = listed(list(self._gap_clauses())) if self._gaps() else finding_clause(deciding[0])
-        settle = f"; {needed[0].clause} would settle it" if needed else ""
-        return f"Not enough evidence: {gap}{settle}."
-
-    def _rest(self) -> str:
-        if any(f.outcome == "doubtful" for f in self.judged):
-            return ", and no loss beyond the limits is proven elsewhere"
-        if any(f.part == "clean" for f in self.judged):
-            return ", and nothing else that was measured fell by more than allowed"
-        return "; no clean set was measured, so a loss on good faces would have gone unseen"
-
-    def _although(self, deciding: Sequence[Finding]) -> str:
-        gained = [f.data for f in self.primaries if f.outcome == "gained"]
-        return f", although the gain on {listed(gained)} is proven" if gained and deciding[0].part != "primary" else ""
-
-    def _gaps(self) -> tuple[str, ...]:
-        return tuple(f"{clause[0].upper()}{clause[1:]}." for clause in self._gap_clauses())
-
-    def _gap_clauses(self) -> tuple[str, ...]:
-        if not self.any_target:
-            return ("no labelled footage was given, so nothing is known about the cameras that were adapted for",)
-        return tuple(f"nothing could be measured on {name}" for name in self.unmeasured)
-
-    def _needed(self, deciding: Sequence[Finding]) -> tuple[Needed, ...]:
-        if not self.any_target:
-            return (needed_without_labels(self.policy),)
-        return tuple(needed for f in deciding if (needed := needed_for(f, self.policy)) is not None)
-
-    def _caveats(self, deciding: Sequence[Finding]) -> list[str]:
-        guarded = any(f.part == "clean" for f in self.judged)
-        gap = "No clean set was measured: a loss on good faces would have gone unseen."
-        told = [describe(f) for f in self.judged if f not in deciding and f.part != "primary" and f.outcome in _TOLD]
-        measured = [f for f in self.primaries if f.difference.gain is not None]
-        notes = [f"{title_of(f)}: {f.difference.note}." for f in measured if f.difference.note]
-        return ([] if guarded else [gap]) + told + notes
+def _gaps(sets: Sequence[EvaluatedSet], deciding: Sequence[Finding]) -> list[str]:
+    """What stands in the way of any decision, as clauses."""
+    if not any(s.role == "target" for s in sets):
+        return ["no labelled footage was given, so nothing is known about the cameras that were adapted for"]
+    found = {f.data for f in deciding}
+    return [f"nothing could be measured on {s.name}" for s in sets if s.name not in found]
 
 
-# Told although they decided nothing.
-_TOLD = ("doubtful", "unproven", "not measurable")
+def _clause(decision: Decision, deciding: Sequence[Finding], gaps: list[str], policy: VerdictPolicy) -> str:
+    targets = [f for f in deciding if f.part == "target"]
+    clean = [f for f in deciding if f.part == "clean"]
+    if decision == "deploy":
+        held = f", and {listed([finding_clause(f) for f in clean])}" if clean else f"; {_UNSEEN}"
+        more = f", with a proven gain on {listed([f.data for f in targets[1:]])} too" if targets[1:] else ""
+        return f"{finding_clause(targets[0])}{more}{held}"
+    if decision == "do not deploy":
+        failed = sorted((f for f in deciding if f.outcome == "failed"), key=lambda f: -f.loss)
+        more = f" ({len(failed) - 1} more below)" if failed[1:] else ""
+        gained = [f.data for f in targets if f.outcome == "passed"]
+        although = f", although the gain on {listed(gained)} is proven" if gained else ""
+        return f"{finding_clause(failed[0])}{more}{although}"
+    undecided = next((f for f in deciding if f.outcome == "open"), None)
+    return listed(gaps) if gaps or undecided is None else _open_clause(undecided, policy.min_people)
 
 
-def _is_open(finding: Finding) -> bool:
-    if finding.part == "primary":
-        return finding.outcome in ("unsettled", "not measurable")
-    # Rates at low FMR swing by points between two draws of people: seen but unproven, they are told, not obeyed.
-    return finding.outcome == "doubtful" and finding.part in ("clean", "band") and not finding.difference.note
+def _settling(needed: Sequence[Needed]) -> str:
+    return f"; {needed[0].clause} would settle it" if needed else ""
 
 
-def _worst_first(lost: Sequence[Finding]) -> list[Finding]:
-    return sorted(lost, key=lambda f: (f.part != "primary", f.difference.gain or 0.0))
+def _losing(told: Sequence[Finding], link: str) -> str:
+    """Losses that are proven beside the deciding figures."""
+    if not told:
+        return ""
+    clauses = [finding_clause(f) for f in told[:_IN_SENTENCE]]
+    more = f" ({len(told) - _IN_SENTENCE} more below)" if told[_IN_SENTENCE:] else ""
+    bands = any(f.difference.group != "all" for f in told)
+    advice = ": use a gate, or restrict it to the faces that gain" if bands else ""
+    return f"; {link} {listed(clauses)}{more}{advice}"
 
 
-def _all_gained(primaries: Sequence[Finding]) -> str:
-    first = finding_clause(primaries[0])
-    others = [f.data for f in primaries[1:]]
-    return f"{first}, with a proven gain on {listed(others)} too" if others else first
+def _said(finding: Finding, policy: VerdictPolicy) -> str:
+    few = finding.outcome == "open" and finding.measured
+    return sentence(_open_clause(finding, policy.min_people)) if few else describe(finding)
+
+
+def _open_clause(finding: Finding, min_people: int) -> str:
+    few = finding.measured and 0 < finding.people < min_people
+    return few_clause(finding) if few else finding_clause(finding)
+
+
+def _needed(sets: Sequence[EvaluatedSet], undecided: Sequence[Finding], policy: VerdictPolicy) -> tuple[Needed, ...]:
+    if not any(s.role == "target" for s in sets):
+        return (needed_without_labels(policy),)
+    return tuple(needed for f in undecided if (needed := needed_for(f, policy)) is not None)
+
+
+def _caveats(sets: Sequence[EvaluatedSet], deciding: Sequence[Finding], told: Sequence[Finding]) -> list[str]:
+    guarded = any(s.role == "guard" for s in sets)
+    kept = [text for s in sets for text in threshold_sentences(s)]
+    notes = [sentence(f"{title_of(f)}: {f.difference.note}") for f in deciding if f.measured and f.difference.note]
+    return ([] if guarded else [sentence(_UNSEEN)]) + [describe(f) for f in told] + kept + notes

@@ -7,27 +7,41 @@ of identification against a gallery.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 MINUS = "\u2212"
 THIN = "\u202f"
+
+_LONG_LIST = 16
+
+
+def lower_is_better(name: str) -> bool:
+    """Whether a figure is an error rate.
+
+    >>> lower_is_better("fnmr@old-threshold"), lower_is_better("tar@fmr=1e-3")
+    (True, False)
+    """
+    return name.partition("@")[0] in ("fmr", "fnmr", "fpir", "fnir")
 
 
 def measure_label(name: str) -> str:
     """A measure's name for people.
 
-    >>> measure_label("rank-1"), measure_label("tar@fmr=1e-3")
-    ('Rank-1', 'TAR at FMR 0.1%')
+    >>> measure_label("rank-1"), measure_label("tar@fmr=1e-3"), measure_label("fmr@old-threshold")
+    ('Rank-1', 'TAR at FMR 0.1%', 'FMR')
     """
     if name.startswith("rank-"):
         return f"Rank-{name[5:]}"
     kind, at, condition = name.partition("@")
     rate, equals, level = condition.partition("=")
+    if lower_is_better(name) and rate in ("old-threshold", "threshold"):
+        return kind.upper()
     if at and equals:
         try:
             return f"{kind.upper()} at {rate.upper()} {rate_text(float(level))}"
         except ValueError:
             return name
-    return {"accuracy": "Pair accuracy"}.get(name, name)
+    return {"accuracy": "Pair accuracy", "map": "mAP"}.get(name, name)
 
 
 def measure_meaning(name: str) -> str:
@@ -42,15 +56,23 @@ def measure_meaning(name: str) -> str:
         "tpir": "enrolled people found first and above a threshold at which at most the stated share of strangers "
         "raises an alarm",
         "accuracy": "pairs told rightly as same or different, threshold chosen on the other folds",
+        "map": "mean over probes of the average precision: how far up the ranking the right faces come",
+        "fmr": "non-mated comparisons accepted at a threshold that was kept; lower is better",
+        "fnmr": "mated comparisons rejected at a threshold that was kept; lower is better",
+        "fpir": "strangers' faces that raise an alarm at a threshold that was kept; lower is better",
+        "fnir": "enrolled people's faces that raise no right alarm at a threshold that was kept; lower is better",
     }.get(kind, "")
 
 
 def group_label(group: str) -> str:
     """A part of the faces for people.
 
-    >>> group_label(">=80 px"), group_label("40-79 px")
-    ('≥ 80 px', '40–79 px')
+    >>> group_label(">=80 px"), group_label("40-79 px"), group_label("camera=yard")
+    ('≥ 80 px', '40–79 px', 'camera yard')
     """
+    column, equals, value = group.partition("=")
+    if equals and column.isidentifier():
+        return f"{column} {value}"
     spaced = re.sub(r"^(>=|<=|<|>)\s*", lambda found: f"{_SIGNS[found[1]]} ", group)
     return re.sub(r"(?<=\d)-(?=\d)", "–", spaced)
 
@@ -85,8 +107,8 @@ def rate_text(rate: float) -> str:
 
 
 def digits_for(*shares: float | None) -> int:
-    """Decimals that figures side by side need: near 100 % a tenth of a point is many errors, so two."""
-    return 2 if any(share is not None and share >= 0.97 for share in shares) else 1
+    """Decimals that figures side by side need: near 0 and 100 % a tenth of a point is many errors, so two."""
+    return 2 if any(share is not None and (share >= 0.97 or 0 < share <= 0.02) for share in shares) else 1
 
 
 def share_text(share: float | None, digits: int = 1) -> str:
@@ -153,6 +175,34 @@ def size_text(count: int) -> str:
         if count >= size:
             return f"{count / size:.1f} {unit}"
     return f"{count} B"
+
+
+def plain_text(value: object) -> str:
+    """A JSON value in words: yes and no, numbers as short as they go, lists with commas, tables with names.
+
+    >>> plain_text({"fmr=1e-3": {"threshold": 0.31, "people": 40}}), plain_text([0.5, True, None])
+    ('fmr=1e-3: (threshold: 0.31, people: 40)', '0.5, yes, –')
+    """
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return count_text(value)
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}: {_nested(part)}" for key, part in value.items())
+    if isinstance(value, list | tuple):
+        if len(value) > _LONG_LIST:
+            return f"{len(value)} values"
+        return ", ".join(_nested(part) for part in value)
+    return str(value)
+
+
+def _nested(value: object) -> str:
+    text = plain_text(value)
+    return f"({text})" if isinstance(value, Mapping) and value else text
 
 
 def listed(words: list[str]) -> str:
