@@ -9,6 +9,15 @@ from typing import Annotated
 import typer
 
 from wildstyle.cli.options import Contract
+from wildstyle.cli.reporting import (
+    FacesADay,
+    GallerySize,
+    IncludeFaces,
+    Licences,
+    WatchlistShare,
+    report_tables,
+    site_of,
+)
 from wildstyle.cli.screen import Screen, console
 from wildstyle.runs.atomic import write_json
 
@@ -21,26 +30,53 @@ def evaluate_command(
     contract: Contract = None,
     seed: Annotated[int, typer.Option(help="Seed of the intervals.")] = 0,
     workers: Annotated[int, typer.Option(help="Reading threads.")] = 2,
-    out: Annotated[Path | None, typer.Option(help="Write the results to this JSON file too.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write the results to this JSON file too, and their draws beside it.")
+    ] = None,
+    report: Annotated[
+        list[Path] | None,
+        typer.Option("--report", help="Write a report: .html, .md or .json; several times if wanted."),
+    ] = None,
+    gallery_size: GallerySize = None,
+    faces_a_day: FacesADay = None,
+    watchlist_share: WatchlistShare = 0.0,
+    licence: Licences = None,
+    include_faces: IncludeFaces = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
     """Measure a recogniser on labelled sets, with intervals over people."""
-    from wildstyle.cli.tables import result_tables
-    from wildstyle.verbs.evaluate import evaluate
+    from wildstyle.verbs.evaluate import evaluate_fully
     from wildstyle.verbs.jobs import EvaluateJob, parse_evaluation
+    from wildstyle.verbs.licences_found import parse_licence
+    from wildstyle.verbs.reporting import (
+        ReportOptions,
+        draws_path,
+        measured_run,
+        report_results,
+        write_draws,
+        write_report,
+    )
+
+    stated = dict(parse_licence(text) for text in licence or [])
+    site = site_of(gallery_size, faces_a_day, watchlist_share)
 
     specs = tuple(parse_evaluation(text) for text in sets)
     job = EvaluateJob(recogniser=recogniser, evaluate=specs, contract=contract, seed=seed, workers=workers)
     if as_json:
-        results = evaluate(job)
+        found = evaluate_fully(job, include_faces=include_faces)
     else:
         with Screen() as screen:
-            results = evaluate(job, progress=screen)
-    record = {name: result.to_json() for name, result in results.items()}
+            found = evaluate_fully(job, progress=screen, include_faces=include_faces)
+    record = {name: result.to_json() for name, result in found.results.items()}
     if out is not None:
         write_json(out, record)
+        write_draws(draws_path(out), found.draws)
+    run = measured_run(job, found.results, draws=found.draws, licences=stated)
+    made = report_results([run], ReportOptions(site=site))
+    for path in report or []:
+        write_report(made, path, found.errors)
     if as_json:
         typer.echo(json.dumps(record, indent=2, ensure_ascii=False))
         return
-    for table in result_tables(results):
+    for table in report_tables(made):
         console.print(table)

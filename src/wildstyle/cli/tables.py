@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from rich.markup import escape
 from rich.table import Table
 
 from wildstyle.cli.screen import console
-from wildstyle.evaluation import Result
 from wildstyle.report import EvaluatedSet, Verdict, VerdictPolicy
 from wildstyle.report.html import rows_to_show
-from wildstyle.report.wording import count_text, digits_for, group_label, measure_label, share_text
 
 _COLOURS = {"better": "green", "worse": "red", "unsettled": "default", "not measurable": "dim"}
 _TOLD = 6
@@ -30,28 +26,6 @@ def comparison_table(evaluated: EvaluatedSet) -> Table:
         cells = [escape(text) for text in (row.measure, row.group, row.before, row.after)]
         table.add_row(*cells, f"[{_COLOURS[row.mark]}]{escape(gain)}[/]", escape(row.n))
     return table
-
-
-def result_tables(results: Mapping[str, Result]) -> list[Table]:
-    """One table a labelled set, with 95 % intervals over people."""
-    tables = []
-    for name, result in results.items():
-        table = Table(title=escape(name), title_justify="left", title_style="bold", box=None)
-        for column in ("figure", "faces", "share", "95 % interval", "n", "note"):
-            table.add_column(column, justify="left" if column in ("figure", "faces", "note") else "right")
-        for m in result.measures:
-            digits = digits_for(m.value)
-            texts = (
-                measure_label(m.name),
-                group_label(m.group),
-                share_text(m.value, digits),
-                "" if m.low is None or m.high is None else f"{100 * m.low:.{digits}f}–{100 * m.high:.{digits}f}",
-                count_text(m.n),
-                m.note or "",
-            )
-            table.add_row(*(escape(text) for text in texts))
-        tables.append(table)
-    return tables
 
 
 def print_verdict(verdict: Verdict) -> None:

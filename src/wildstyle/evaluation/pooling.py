@@ -150,11 +150,11 @@ def pool(
     order, edges, owner, ids = _segments(template, media if rule.media_first else None)
     weight = _weights(vectors, norms, detector if rule.detector else None, rule)
     good = np.ones(count, bool) if ok is None else np.asarray(ok, bool)
-    sums, faces = _segment_means(vectors, order, edges, (weight, good), average=rule.media_first)
-    whole = np.zeros((len(ids), vectors.shape[1]), np.float32)
-    starts = np.flatnonzero(np.diff(owner, prepend=-1))
-    np.add.reduceat(sums, starts, axis=0, out=whole)
-    counted = np.add.reduceat(faces, starts)
+    faces = np.add.reduceat(good[order], edges[:-1], dtype=np.int64)
+    starts = np.append(np.flatnonzero(np.diff(owner, prepend=-1)), len(owner))
+    segments = _Segments(order, edges, starts, faces if rule.media_first else None)
+    whole = _sums(vectors, segments, (weight, good))
+    counted = np.add.reduceat(faces, starts[:-1])
     lengths = np.sqrt(np.einsum("td,td->t", whole, whole, dtype=np.float64))
     fine = (counted > 0) & (lengths > 1e-6)
     whole[~fine] = 0
@@ -204,23 +204,35 @@ def _segments(
     return order, np.append(starts, len(order)), place[order][starts], ids.astype(np.int64)
 
 
-def _segment_means(
-    vectors: NDArray[np.float32],
-    order: NDArray[np.int64],
-    edges: NDArray[np.int64],
-    used: tuple[Weight, NDArray[np.bool_]],
-    *,
-    average: bool,
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """(M, D) mean or sum of each segment's good faces, and (M,) their number."""
+@dataclass(frozen=True)
+class _Segments:
+    """Rows by template and medium.
+
+    Attributes:
+        order: (N,) rows.
+        edges: (M + 1,) borders of the media in ``order``.
+        starts: (T + 1,) borders of the templates among the media.
+        faces: (M,) good faces of each medium where means are wanted, None for sums.
+    """
+
+    order: NDArray[np.int64]
+    edges: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    faces: NDArray[np.int64] | None
+
+
+def _sums(
+    vectors: NDArray[np.float32], segments: _Segments, used: tuple[Weight, NDArray[np.bool_]]
+) -> NDArray[np.float32]:
+    """(T, D) sum over each template's media of their means, or of all faces."""
     weight, good = used
-    starts = edges[:-1]
-    faces = np.add.reduceat(good[order], starts, dtype=np.int64)
-    out = np.empty((len(starts), vectors.shape[1]), np.float32)
+    order, edges, starts = segments.order, segments.edges, segments.starts
+    out = np.empty((len(starts) - 1, vectors.shape[1]), np.float32)
     all_good = bool(good.all())
 
     def work(part: slice) -> None:
-        rows = order[edges[part.start] : edges[part.stop]]
+        first, last = starts[part.start], starts[part.stop]
+        rows = order[edges[first] : edges[last]]
         values = np.asarray(vectors[rows], np.float32)
         factor = weight(rows, values)
         if not all_good:
@@ -230,17 +242,18 @@ def _segment_means(
                 factor = np.where(bad, np.float32(0), factor)
         if factor is not None:
             values *= factor[:, None]
-        np.add.reduceat(values, edges[part.start : part.stop] - edges[part.start], axis=0, out=out[part])
+        media = np.add.reduceat(values, edges[first:last] - edges[first], axis=0)
+        if segments.faces is not None:
+            media /= np.maximum(segments.faces[first:last], 1)[:, None].astype(np.float32)
+        np.add.reduceat(media, starts[part.start : part.stop] - first, axis=0, out=out[part])
 
-    for _ in in_threads(work, _even_parts(edges, vectors.shape[1])):
+    for _ in in_threads(work, _even_parts(edges[starts], vectors.shape[1])):
         pass
-    if average:
-        out /= np.maximum(faces, 1)[:, None].astype(np.float32)
-    return out, faces
+    return out
 
 
 def _even_parts(edges: NDArray[np.int64], width: int) -> list[slice]:
-    """Slices over the segments, each of about equally many rows."""
+    """Slices over the templates, each of about equally many rows."""
     wanted = [block.start for block in row_blocks(int(edges[-1]), width, _BLOCK)]
     cuts = np.unique(np.append(np.searchsorted(edges[:-1], wanted), len(edges) - 1))
     return [slice(int(a), int(b)) for a, b in pairwise(cuts)]

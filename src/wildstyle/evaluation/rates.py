@@ -11,6 +11,7 @@ is written as a score of minus infinity: it is never accepted and stays in the d
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,12 +103,27 @@ def strict_threshold(impostor: Scores, target: float) -> OperatingPoint:
 
 def nearest_threshold(impostor: Scores, target: float) -> OperatingPoint:
     """The impostor score whose FMR is nearest ``target``: the common scripts' rule, for old tables only."""
+    return nearest_thresholds(impostor, [target])[0]
+
+
+def nearest_thresholds(impostor: Scores, targets: Sequence[float]) -> list[OperatingPoint]:
+    """``nearest_threshold`` of several targets, looking through the scores once."""
     impostor = _checked(impostor)
-    reliability_note(target, len(impostor))
-    candidates = np.unique(impostor)[::-1]
-    rates = 1 - np.searchsorted(np.sort(impostor), candidates, side="left") / len(impostor)
-    threshold = float(candidates[np.argmin(np.abs(rates - target))])
-    return OperatingPoint(threshold, target, false_match_rate(impostor, threshold), len(impostor))
+    n = len(impostor)
+    for target in targets:
+        reliability_note(target, n)
+    places = [n - max(1, round(target * n)) for target in targets]
+    ordered = np.partition(impostor, sorted(set(places)))
+    return [_nearest(impostor, ordered[place], target) for place, target in zip(places, targets, strict=True)]
+
+
+def _nearest(impostor: Scores, value: np.floating[Any], target: float) -> OperatingPoint:
+    """Of the k-th largest score and the next higher one, that whose FMR is nearer; the higher one where both are."""
+    n = len(impostor)
+    with_ties, above = int(np.count_nonzero(impostor >= value)), int(np.count_nonzero(impostor > value))
+    if above and abs(above / n - target) <= abs(with_ties / n - target):
+        value, with_ties = impostor[impostor > value].min(), above
+    return OperatingPoint(float(value), target, with_ties / n, n)
 
 
 def kth_threshold(impostor: Scores, target: float) -> OperatingPoint:

@@ -185,6 +185,10 @@ class _Highest:
         """Scores of a block above the floor of the moment; safe in threads, as the floor only rises."""
         flat = scores.ravel()
         places = np.flatnonzero(flat > self._floor)
+        if len(places) > 2 * self._keep:
+            # In the first blocks the floor is low: what is not among the block's own highest can't be kept at all.
+            found = flat[places]
+            places = places[found >= np.partition(found, len(found) - self._keep)[len(found) - self._keep]]
         rows, columns = np.divmod(places, scores.shape[1])
         return rows + first_row, columns, flat[places]
 

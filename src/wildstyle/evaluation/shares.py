@@ -18,7 +18,7 @@ from wildstyle.errors import NotMeasurable
 from wildstyle.evaluation.bootstrap import Weights
 from wildstyle.evaluation.items import Items
 from wildstyle.evaluation.rates import reliability_note
-from wildstyle.evaluation.thresholds import thresholds_under, total_weight
+from wildstyle.evaluation.thresholds import plain_thresholds, thresholds_under, total_weight
 
 HIT = 0.5
 """Fixed threshold for values that are 1 for a hit and 0 for a miss."""
@@ -79,6 +79,10 @@ class Impostors:
             (T, B) float64; minus infinity where all may be accepted, NaN where a draw holds no impostors or needs
             lower scores than were kept.
         """
+        if len(people) == 1 and bool((people == 1).all()) and self.total:
+            whole = [int(target * self.total * (1 + _ROUNDING)) for target in targets]
+            found = plain_thresholds(self.scores, whole)[:, None]
+            return np.where(np.isneginf(found) & (len(self.scores) < self.total), np.nan, found)
         totals = self.totals(people)
         allowed = np.multiply.outer(np.asarray(targets, np.float64) * (1 + _ROUNDING), totals)
         found = thresholds_under(self.scores, people, allowed, [target * self.total for target in targets])

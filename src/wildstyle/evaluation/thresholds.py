@@ -58,6 +58,13 @@ def thresholds_under(
     return found
 
 
+def plain_thresholds(scores: Items, allowed: Sequence[int]) -> NDArray[np.float64]:
+    """Highest score that must be rejected where so many may be accepted, each score counting once; (T,) float64."""
+    wanted = [len(scores) - 1 - k for k in allowed if k < len(scores)]
+    ordered = np.partition(scores.values, wanted) if wanted else scores.values
+    return np.array([ordered[len(scores) - 1 - k] if k < len(scores) else -np.inf for k in allowed], np.float64)
+
+
 def total_weight(items: Items, people: Weights) -> NDArray[np.float64]:
     """(B,) weight of all items for (B, P) weights of people."""
     spread = _spread(people)
@@ -109,6 +116,16 @@ def _crossing(
     return out
 
 
+def _numbered(values: NDArray[np.int64], count: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """The values that occur, rising, and the place of each among them; like np.unique, without sorting."""
+    seen = np.zeros(count, bool)
+    seen[values] = True
+    found = np.flatnonzero(seen)
+    place = np.empty(count, np.int32)
+    place[found] = np.arange(len(found), dtype=np.int32)
+    return found, place[values]
+
+
 def _inside(top: Items, part: slice, spread: Weights, left: NDArray[np.float64]) -> NDArray[np.float64]:
     """Score at which each of the draws in ``spread`` (P + 1, B) uses up what is ``left``, inside one chunk."""
     size = part.stop - part.start
@@ -144,8 +161,7 @@ def _chunk_weight(top: Items, part: slice, spread: Weights) -> NDArray[np.float6
         return np.asarray(counts[used].astype(np.float32) @ spread[used], np.float64)
     second = np.where(top.second[part] < 0, people, top.second[part])
     # Only the people of the chunk: its table is small however many there are.
-    rows, row = np.unique(first, return_inverse=True)
-    columns, column = np.unique(second, return_inverse=True)
+    (rows, row), (columns, column) = _numbered(first, people + 1), _numbered(second, people + 1)
     table = coo_array((np.ones(len(first), np.float32), (row, column)), shape=(len(rows), len(columns))).tocsr()
     total = np.zeros(spread.shape[1])
     step = max(1, _BLOCK // max(len(rows), len(columns)))

@@ -29,6 +29,7 @@ from wildstyle.report import (
     store_diagnostics,
     store_evaluation,
     store_ingested,
+    store_licences,
     store_recogniser,
 )
 from wildstyle.report.verdict import read_verdict
@@ -41,6 +42,7 @@ from wildstyle.verbs.budgets import EXPORT_SECONDS, MARGIN, Shares, images_per_s
 from wildstyle.verbs.check import CheckReport, check
 from wildstyle.verbs.configuration import resolved
 from wildstyle.verbs.jobs import MAY_DIFFER, AdaptJob
+from wildstyle.verbs.licences_found import brought_to, licences_of
 from wildstyle.verbs.measuring import LabelledSet, measure, open_labelled
 from wildstyle.verbs.places import cache_folder
 from wildstyle.verbs.preparing import prepare
@@ -291,6 +293,7 @@ class _Run:
             if not self.company.first:
                 return read_verdict(self.folder)
             store_recogniser(self.folder, adapted_record(self.untouched, adapted, self.job))
+            store_licences(self.folder, licences_of(brought_to(self.job)))
             verdict = decide_run(self.folder)
             render_report(self.folder, include_faces=self.job.include_faces)
             render_model_card(self.folder)
