@@ -31,7 +31,7 @@ from wildstyle.evaluation.rates import (
     true_accept_rate,
 )
 from wildstyle.evaluation.result import Measure
-from wildstyle.evaluation.search import Search, Side, search
+from wildstyle.evaluation.search import Search, Side, search_apart
 from wildstyle.evaluation.shares import Impostors, Question
 from wildstyle.faces.layouts.ijb import IjbLayout, TemplateList
 
@@ -172,10 +172,7 @@ def evaluate_ijb_search(
         raise InputError("the lists of the 1:N protocol are not there", where=layout.root / "meta")
     templates = templates or pooled_templates(faces, layout, rule)
     subjects, names = _subjects_of(layout)
-    sides = [_Searched.of(gallery, layout.probes, templates, subjects) for gallery in layout.galleries]
-    if np.intersect1d(sides[0].gallery.people, sides[1].gallery.people).size:
-        raise NotMeasurable("the two galleries share people: there are no non-mated probes")
-    joined = _Searched.joined(sides, layout.probes, templates, subjects)
+    sides, joined = _search_both(layout.galleries, layout.probes, templates, subjects)
     questions = (
         *_rank_questions(sides, joined),
         *(question for target in FPIR_TARGETS for question in _open_set(sides, layout, target)),
@@ -210,7 +207,7 @@ def evaluate_ijb_search(
 
 @dataclass(frozen=True)
 class _Searched:
-    """All probes searched in one gallery."""
+    """All probes searched in one gallery, or in both joined."""
 
     name: str
     gallery: Side
@@ -220,29 +217,31 @@ class _Searched:
     found: Search
     top: Items
 
-    @classmethod
-    def of(
-        cls, gallery: TemplateList, probes: TemplateList, templates: Pooled, subjects: Mapping[int, int], keep: int = 0
-    ) -> _Searched:
-        rows = templates.place(gallery.templates)
-        good = templates.ok[rows]
-        owners = np.fromiter((subjects[s] for s in gallery.subjects.tolist()), np.int64, len(gallery))
-        side = Side(templates.vectors[rows[good]], owners[good])
-        own = templates.place(probes.templates)
-        people = np.fromiter((subjects[s] for s in probes.subjects.tolist()), np.int64, len(probes))
-        ok = templates.ok[own]
-        found, top = search(Side(templates.vectors[own[ok]], people[ok]), side, impostors_kept=keep)
-        return cls(gallery.name, side, people, ok, np.isin(people, owners), found.spread(ok), top)
 
-    @classmethod
-    def joined(
-        cls, sides: list[_Searched], probes: TemplateList, templates: Pooled, subjects: Mapping[int, int]
-    ) -> _Searched:
-        own = templates.place(probes.templates)
-        side = Side(*(np.concatenate([getattr(s.gallery, column) for s in sides]) for column in ("vectors", "people")))
-        people, ok = sides[0].people, sides[0].ok
-        found, top = search(Side(templates.vectors[own[ok]], people[ok]), side, impostors_kept=_LEGACY_KEPT)
-        return cls("joined", side, people, ok, sides[0].mated | sides[1].mated, found.spread(ok), top)
+def _search_both(
+    galleries: tuple[TemplateList, ...], probes: TemplateList, templates: Pooled, subjects: Mapping[int, int]
+) -> tuple[list[_Searched], _Searched]:
+    def people_of(listed: TemplateList) -> NDArray[np.int64]:
+        return np.fromiter((subjects[s] for s in listed.subjects.tolist()), np.int64, len(listed))
+
+    people, rows = people_of(probes), templates.place(probes.templates)
+    owners = [people_of(gallery) for gallery in galleries]
+    if np.isin(owners[0], owners[1]).any():
+        raise NotMeasurable("the two galleries share people: there are no non-mated probes")
+    sides = []
+    for gallery, owner in zip(galleries, owners, strict=True):
+        place = templates.place(gallery.templates)
+        good = templates.ok[place]
+        sides.append(Side(templates.vectors[place[good]], owner[good]))
+    ok = templates.ok[rows]
+    apart, both, top = search_apart(Side(templates.vectors[rows[ok]], people[ok]), sides, impostors_kept=_LEGACY_KEPT)
+    searched = [
+        _Searched(gallery.name, side, people, ok, np.isin(people, owner), found.spread(ok), top)
+        for gallery, side, owner, found in zip(galleries, sides, owners, apart, strict=True)
+    ]
+    whole = Side(*(np.concatenate([getattr(side, column) for side in sides]) for column in ("vectors", "people")))
+    mated = np.any([s.mated for s in searched], axis=0)
+    return searched, _Searched("joined", whole, people, ok, mated, both.spread(ok), top)
 
 
 def _rank_questions(sides: list[_Searched], joined: _Searched) -> list[Question]:

@@ -10,13 +10,13 @@ face's embedding, F0 does not.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import coo_array, csr_array
 
 from wildstyle.errors import InputError, SettingError
 from wildstyle.evaluation.blocks import in_threads, row_blocks
@@ -147,113 +147,69 @@ def pool(
             raise InputError(f"{count} faces but {len(column)} {name}")
     if rule.detector and detector is None:
         raise InputError(f"pooling {rule.name} needs detector scores", remedy="give them, or use D0")
-    order, edges, owner, ids = _segments(template, media if rule.media_first else None)
-    weight = _weights(vectors, norms, detector if rule.detector else None, rule)
-    good = np.ones(count, bool) if ok is None else np.asarray(ok, bool)
-    faces = np.add.reduceat(good[order], edges[:-1], dtype=np.int64)
-    starts = np.append(np.flatnonzero(np.diff(owner, prepend=-1)), len(owner))
-    segments = _Segments(order, edges, starts, faces if rule.media_first else None)
-    whole = _sums(vectors, segments, (weight, good))
-    counted = np.add.reduceat(faces, starts[:-1])
+    good = np.arange(count) if ok is None else np.flatnonzero(ok)
+    ids, place = np.unique(template, return_inverse=True)
+    weight = _weights(vectors, good, norms, detector if rule.detector else None, rule)
+    if rule.media_first and media is not None:
+        weight /= _companions(place[good], np.asarray(media)[good])
+    whole = _weighted_sums(vectors, good, place[good], weight, len(ids))
+    faces = np.bincount(place[good], minlength=len(ids)).astype(np.int64)
     lengths = np.sqrt(np.einsum("td,td->t", whole, whole, dtype=np.float64))
-    fine = (counted > 0) & (lengths > 1e-6)
+    fine = (faces > 0) & (lengths > 1e-6)
     whole[~fine] = 0
     whole /= np.where(fine, lengths, 1)[:, None].astype(np.float32)
-    return Pooled(ids, whole, fine, counted)
-
-
-Weight = Callable[[NDArray[np.int64], NDArray[np.float32]], NDArray[np.float32] | None]
-"""Rows and their vectors to weights (n,), None for 1."""
+    return Pooled(ids.astype(np.int64), whole, fine, faces)
 
 
 def _weights(
     vectors: NDArray[np.float32],
+    rows: NDArray[np.int64],
     norms: NDArray[np.float32] | None,
     detector: NDArray[np.float32] | None,
     rule: PoolingRule,
-) -> Weight:
-    def weight(rows: NDArray[np.int64], values: NDArray[np.float32]) -> NDArray[np.float32] | None:
-        out = None if detector is None else np.asarray(detector[rows], np.float32)
-        if norms is not None:
-            factor = np.asarray(norms[rows], np.float32) if rule.norm else None
-        elif rule.norm:
-            factor = None
-        else:
-            factor = 1 / np.maximum(np.sqrt(np.einsum("nd,nd->n", values, values)), np.float32(1e-12))
-        if factor is None:
-            return out
-        return factor if out is None else out * factor
-
-    return weight
-
-
-def _segments(
-    template: NDArray[np.integer], media: NDArray[np.integer] | None
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Order of the rows by (template, medium), borders of the segments, template index of each, template ids."""
-    ids, place = np.unique(template, return_inverse=True)
-    if media is None:
-        order = np.argsort(place, kind="stable")
-        change = np.diff(place[order], prepend=-1) != 0
-    else:
-        _, medium = np.unique(media, return_inverse=True)
-        key = place.astype(np.int64) * (int(medium.max(initial=0)) + 1) + medium
-        order = np.argsort(key, kind="stable")
-        change = np.diff(key[order], prepend=-1) != 0
-    starts = np.flatnonzero(change)
-    return order, np.append(starts, len(order)), place[order][starts], ids.astype(np.int64)
-
-
-@dataclass(frozen=True)
-class _Segments:
-    """Rows by template and medium.
-
-    Attributes:
-        order: (N,) rows.
-        edges: (M + 1,) borders of the media in ``order``.
-        starts: (T + 1,) borders of the templates among the media.
-        faces: (M,) good faces of each medium where means are wanted, None for sums.
-    """
-
-    order: NDArray[np.int64]
-    edges: NDArray[np.int64]
-    starts: NDArray[np.int64]
-    faces: NDArray[np.int64] | None
-
-
-def _sums(
-    vectors: NDArray[np.float32], segments: _Segments, used: tuple[Weight, NDArray[np.bool_]]
 ) -> NDArray[np.float32]:
-    """(T, D) sum over each template's media of their means, or of all faces."""
-    weight, good = used
-    order, edges, starts = segments.order, segments.edges, segments.starts
-    out = np.empty((len(starts) - 1, vectors.shape[1]), np.float32)
-    all_good = bool(good.all())
-
-    def work(part: slice) -> None:
-        first, last = starts[part.start], starts[part.stop]
-        rows = order[edges[first] : edges[last]]
-        values = np.asarray(vectors[rows], np.float32)
-        factor = weight(rows, values)
-        if not all_good:
-            bad = ~good[rows]
-            values[bad] = 0
-            if factor is not None:
-                factor = np.where(bad, np.float32(0), factor)
-        if factor is not None:
-            values *= factor[:, None]
-        media = np.add.reduceat(values, edges[first:last] - edges[first], axis=0)
-        if segments.faces is not None:
-            media /= np.maximum(segments.faces[first:last], 1)[:, None].astype(np.float32)
-        np.add.reduceat(media, starts[part.start : part.stop] - first, axis=0, out=out[part])
-
-    for _ in in_threads(work, _even_parts(edges[starts], vectors.shape[1])):
-        pass
+    """(n,) factor of each used row of ``vectors``."""
+    out = np.ones(len(rows), np.float32)
+    if norms is not None and rule.norm:
+        out *= norms[rows]
+    if norms is None and not rule.norm:
+        for part in row_blocks(len(rows), vectors.shape[1], _BLOCK):
+            values = vectors[rows[part]]
+            out[part] /= np.maximum(np.sqrt(np.einsum("nd,nd->n", values, values)), np.float32(1e-12))
+    if detector is not None:
+        out *= detector[rows]
     return out
 
 
-def _even_parts(edges: NDArray[np.int64], width: int) -> list[slice]:
-    """Slices over the templates, each of about equally many rows."""
-    wanted = [block.start for block in row_blocks(int(edges[-1]), width, _BLOCK)]
-    cuts = np.unique(np.append(np.searchsorted(edges[:-1], wanted), len(edges) - 1))
-    return [slice(int(a), int(b)) for a, b in pairwise(cuts)]
+def _companions(place: NDArray[np.int64], media: NDArray[np.integer]) -> NDArray[np.float32]:
+    """(n,) number of faces in each face's medium of its template."""
+    _, medium = np.unique(media, return_inverse=True)
+    key = place.astype(np.int64) * (int(medium.max(initial=0)) + 1) + medium
+    _, which, counts = np.unique(key, return_inverse=True, return_counts=True)
+    return np.asarray(counts[which], np.float32)
+
+
+def _weighted_sums(
+    vectors: NDArray[np.float32],
+    rows: NDArray[np.int64],
+    place: NDArray[np.int64],
+    weight: NDArray[np.float32],
+    templates: int,
+) -> NDArray[np.float32]:
+    """(T, D) sum of weighted rows by template, as a sparse product: each row is read once, where it lies."""
+    table = coo_array((weight, (place, rows)), shape=(templates, len(vectors))).tocsr()
+    out = np.empty((templates, vectors.shape[1]), np.float32)
+    wanted = [block.start for block in row_blocks(len(rows), vectors.shape[1], _BLOCK)]
+    cuts = np.unique(np.append(np.searchsorted(table.indptr[:-1], wanted), templates))
+
+    def work(part: slice) -> None:
+        low, high = table.indptr[part.start], table.indptr[part.stop]
+        some = csr_array(
+            (table.data[low:high], table.indices[low:high], table.indptr[part.start : part.stop + 1] - low),
+            shape=(part.stop - part.start, len(vectors)),
+        )
+        out[part] = some @ vectors
+
+    for _ in in_threads(work, [slice(int(a), int(b)) for a, b in pairwise(np.union1d([0], cuts))]):
+        pass
+    return out

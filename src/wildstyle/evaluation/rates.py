@@ -108,6 +108,8 @@ def nearest_threshold(impostor: Scores, target: float) -> OperatingPoint:
 
 def nearest_thresholds(impostor: Scores, targets: Sequence[float]) -> list[OperatingPoint]:
     """``nearest_threshold`` of several targets, looking through the scores once."""
+    if not targets:
+        return []
     impostor = _checked(impostor)
     n = len(impostor)
     for target in targets:

@@ -6,6 +6,7 @@ score, the best other score, how many other people reach the mate's, and the hig
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +33,12 @@ class Search:
     mate: NDArray[np.float32]
     best_other: NDArray[np.float32]
     ahead: NDArray[np.int64]
+
+    @classmethod
+    def empty(cls, probes: int) -> Search:
+        """Nobody found anybody yet."""
+        mate, best_other = np.full((2, probes), -np.inf, np.float32)
+        return cls(mate, best_other, np.zeros(probes, np.int64))
 
     def spread(self, ok: NDArray[np.bool_]) -> Search:
         """The same over all (T,) probes of which those in ``ok`` were searched; the others find nobody."""
@@ -67,29 +74,76 @@ def search(probes: Side, gallery: Side, *, impostors_kept: int = 0) -> tuple[Sea
     Returns:
         The search and the kept impostor scores as items of (probe's person, gallery's person).
     """
-    order = np.argsort(gallery.people, kind="stable")
-    candidates, starts = np.unique(gallery.people[order], return_index=True)
-    columns = np.ascontiguousarray(gallery.vectors[order].T)
-    mate, best_other = np.full((2, len(probes)), -np.inf, np.float32)
-    ahead = np.zeros(len(probes), np.int64)
+    (found,), _, kept = search_apart(probes, [gallery], impostors_kept=impostors_kept)
+    return found, kept
+
+
+def search_apart(
+    probes: Side, galleries: Sequence[Side], *, impostors_kept: int = 0
+) -> tuple[list[Search], Search, Items]:
+    """Search each probe in several galleries without common people, and in all of them joined, at once.
+
+    Returns:
+        The search in each gallery, the search in the joined one, and the kept impostor scores of the joined one.
+    """
+    columns = [_Columns.of(gallery) for gallery in galleries]
+    apart = [Search.empty(len(probes)) for _ in columns]
+    joined = Search.empty(len(probes))
     kept = _Highest(impostors_kept)
 
-    def work(block: slice) -> _Found | None:
-        scores = probes.vectors[block] @ columns
-        if len(candidates) < len(order):
-            scores = np.maximum.reduceat(scores, starts, axis=1)
+    def work(block: slice) -> list[Items]:
+        scores = [column.scores(probes.vectors[block]) for column in columns]
         people = probes.people[block]
-        mate[block] = _take_mates(scores, people, candidates)
-        if len(candidates):
-            best_other[block] = scores.max(axis=1)
-        ahead[block] = np.count_nonzero(scores >= mate[block, None], axis=1)
-        return kept.pick(scores, block.start) if impostors_kept else None
+        for column, own, found in zip(columns, scores, apart, strict=True):
+            mate = _take_mates(own, people, column.people)
+            found.mate[block] = mate
+            if len(column.people):
+                found.best_other[block] = own.max(axis=1)
+            found.ahead[block] = np.count_nonzero(own >= mate[:, None], axis=1)
+        mate = np.max([found.mate[block] for found in apart], axis=0)
+        joined.mate[block] = mate
+        joined.best_other[block] = np.max([found.best_other[block] for found in apart], axis=0)
+        joined.ahead[block] = (
+            apart[0].ahead[block]
+            if len(columns) == 1
+            else sum(np.count_nonzero(own >= mate[:, None], axis=1) for own in scores)
+        )
+        if not impostors_kept:
+            return []
+        picked = []
+        for column, own in zip(columns, scores, strict=True):
+            rows, places, values = kept.pick(own)
+            picked.append(Items(values, people[rows], column.people[places]))
+        return picked
 
-    for found in in_threads(work, row_blocks(len(probes), len(order), block_scores())):
-        if found is not None:
-            rows, places, values = found
-            kept.add(Items(values, probes.people[rows], candidates[places]))
-    return Search(mate, best_other, ahead), kept.items()
+    width = sum(len(column) for column in columns)
+    for found in in_threads(work, row_blocks(len(probes), width, block_scores())):
+        for items in found:
+            kept.add(items)
+    return apart, joined, kept.items()
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """A gallery by person, ready for products."""
+
+    vectors: Vectors
+    people: NDArray[np.int64]
+    starts: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, gallery: Side) -> _Columns:
+        order = np.argsort(gallery.people, kind="stable")
+        people, starts = np.unique(gallery.people[order], return_index=True)
+        return cls(np.ascontiguousarray(gallery.vectors[order].T), people, starts)
+
+    def __len__(self) -> int:
+        return self.vectors.shape[1]
+
+    def scores(self, probes: Vectors) -> NDArray[np.float32]:
+        """(n, people) best score of each person."""
+        scores = probes @ self.vectors
+        return scores if len(self.people) == len(self) else np.maximum.reduceat(scores, self.starts, axis=1)
 
 
 def count_at_or_above(probes: Vectors, limit: NDArray[np.float32], gallery: Vectors) -> NDArray[np.int64]:
@@ -126,22 +180,16 @@ def ranks_of_mates(
 
     def work(block: slice) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
         scores = probes.vectors[block] @ columns
-        counts = high[block] - low[block]
-        row = np.repeat(np.arange(len(counts)), counts)
-        column = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts) + np.repeat(low[block], counts)
-        mates = scores[row, column]
-        scores[row, column] = -np.inf
-        falling = np.lexsort((-mates, row))
-        row, mates = row[falling], mates[falling]
-        others = np.empty(len(row), np.int64)
-        # The k-th mate of all probes of the block at once: as many passes as the most mates a probe has.
-        number = np.arange(len(row)) - np.searchsorted(row, row)
-        for k in range(int(number.max(initial=-1)) + 1):
-            now = np.flatnonzero(number == k)
-            same = len(now) == len(scores)
-            part = scores if same else scores[row[now]]
-            others[now] = np.count_nonzero(part >= mates[now, None], axis=1)
-        return row + block.start, others + number + 1, mates
+        rows, ranks, mates = [], [], []
+        for row, (first, last) in enumerate(zip(low[block], high[block], strict=True)):
+            own = np.sort(scores[row, first:last])[::-1]
+            scores[row, first:last] = -np.inf
+            # Row by row: it stays in the cache while it is counted for each of its few mates.
+            ahead = [int(np.count_nonzero(scores[row] >= mate)) for mate in own]
+            rows.append(np.full(len(own), row + block.start))
+            ranks.append(np.array(ahead, np.int64) + np.arange(1, len(own) + 1))
+            mates.append(own)
+        return np.concatenate(rows), np.concatenate(ranks), np.concatenate(mates)
 
     found = list(in_threads(work, row_blocks(len(probes), columns.shape[1], block_scores())))
     if not found:
@@ -181,7 +229,7 @@ class _Highest:
         self._parts: list[Items] = []
         self._size = 0
 
-    def pick(self, scores: NDArray[np.float32], first_row: int) -> _Found:
+    def pick(self, scores: NDArray[np.float32]) -> _Found:
         """Scores of a block above the floor of the moment; safe in threads, as the floor only rises."""
         flat = scores.ravel()
         places = np.flatnonzero(flat > self._floor)
@@ -190,7 +238,7 @@ class _Highest:
             found = flat[places]
             places = places[found >= np.partition(found, len(found) - self._keep)[len(found) - self._keep]]
         rows, columns = np.divmod(places, scores.shape[1])
-        return rows + first_row, columns, flat[places]
+        return rows, columns, flat[places]
 
     def add(self, items: Items) -> None:
         self._parts.append(items)
