@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from made_scores import noisy_people
@@ -32,7 +34,10 @@ def system(noise: float, *, people: int = 14, seed: int = 3, name: str = "p", en
 
 def test_stored_draws_give_the_same_intervals_as_a_comparison() -> None:
     before, after, bootstrap = system(2.3), system(2.0), Bootstrap(200, 5)
-    wanted = compare(before, after, bootstrap)
+    compared = compare(before, after, bootstrap)
+    # Shifts at old thresholds need the scores, which are not stored.
+    differences = tuple(d for d in compared.differences if "@old-threshold" not in d.name)
+    wanted = replace(compared, differences=differences)
     stored = [store_draws(outcome, bootstrap) for outcome in (before, after)]
     intervals = paired_difference(stored[0], stored[1])
     found = side_by_side(before.result(bootstrap), after.result(bootstrap), intervals)

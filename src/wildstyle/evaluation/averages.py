@@ -35,6 +35,10 @@ class MeanQuestion(Question):
         notes = [note for part in self.parts if (note := part.check())]
         return "; ".join(dict.fromkeys(notes)) or None
 
+    def operating_point(self) -> None:
+        """None: each part has its own."""
+        return None
+
     def shares(self, people: Weights, thresholds: NDArray[np.float64] | None = None) -> dict[str, NDArray[np.float64]]:
         """(B,) mean of the parts' shares; NaN where a draw leaves one of them nothing to count."""
         return {"all": np.mean([part.shares(people)["all"] for part in self.parts], axis=0)}

@@ -12,13 +12,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wildstyle.errors import LabelError, SettingError
+from wildstyle.evaluation.curves import cmc_curve, curves_of, open_set_curve
 from wildstyle.evaluation.items import Items
+from wildstyle.evaluation.old_rules import OLD_RULES, FmrRule, old_rules
+from wildstyle.evaluation.operating import FalseMatches, at_threshold
 from wildstyle.evaluation.outcome import Outcome, Vectors
+from wildstyle.evaluation.pooling import PLAIN_MEAN, PoolingRule
+from wildstyle.evaluation.qualities import FacesSeen, discard_curves
 from wildstyle.evaluation.rates import STRICT_RULE, rate_name
 from wildstyle.evaluation.search import KEPT_IMPOSTORS, Search
 from wildstyle.evaluation.shares import Impostors, Question
@@ -34,7 +40,6 @@ VERSION = "1"
 RULES = {
     "fmr_rule": STRICT_RULE,
     "fpir_rule": "strict, on the highest score of each non-mated probe; a hit also needs rank 1",
-    "pooling": "template = mean of unit embeddings, normalised; a person's score is the best of the templates",
     "flip": "none",
     "ties": "against the system: the mate ranks last among equals",
     "failures": "a failed probe is a miss and gives no impostor score; failed gallery faces are left out of the "
@@ -56,6 +61,11 @@ class IdentificationOptions:
         by: further columns whose values make groups, ``"media"`` or an attribute.
         same_media: count mated comparisons inside one medium instead of refusing them; the figures then say how
             well frames of one film are told, not people.
+        pooling: how much each face of a template counts.
+        fmr_rule: ``nearest`` or ``kth`` give old tables' figures beside the strict ones, without intervals.
+        threshold: score from which on a deployed system accepts; its errors are then told too.
+        discard_by: qualities for error-versus-discard curves: ``min_side``, ``eye_distance``, ``detector_score``,
+            ``norm`` (length of the embedding) or an attribute that holds numbers; higher is better.
     """
 
     bands: tuple[float, ...] = (40, 80)
@@ -64,12 +74,18 @@ class IdentificationOptions:
     fpir_targets: tuple[float, ...] = (1e-2, 1e-1)
     by: tuple[str, ...] = ()
     same_media: bool = False
+    pooling: PoolingRule = PLAIN_MEAN
+    fmr_rule: FmrRule = "strict"
+    threshold: float | None = None
+    discard_by: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if list(self.bands) != sorted(set(self.bands)):
             raise SettingError(f"edges of bands must rise, not {self.bands}")
         if any(rank < 1 for rank in self.ranks):
             raise SettingError(f"ranks start at 1, not {self.ranks}")
+        if self.fmr_rule not in get_args(FmrRule):
+            raise SettingError(f"fmr rule {self.fmr_rule!r} is unknown", remedy="use strict, nearest or kth")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +117,7 @@ def evaluate_identification(
     data: str = "manifest",
     distractors: Vectors | None = None,
     options: IdentificationOptions | None = None,
+    norms: NDArray[np.float32] | None = None,
 ) -> IdentificationOutcome:
     """Run the manifest protocol.
 
@@ -111,37 +128,65 @@ def evaluate_identification(
         data: name of the set, for the result.
         distractors: (M, D) float32 unit embeddings of people who are in no probe.
         options: see ``IdentificationOptions``.
+        norms: (R,) float32 lengths of the embeddings, for rules and qualities that use them.
 
     Raises:
         InputError: shapes disagree, a role is missing, or embeddings are not of unit length.
         LabelError: a template of two people, contradicting enrolment, or a probe from its own gallery's medium.
     """
     options = options or IdentificationOptions()
-    trial = Trial.of(vectors, ok, rows, distractors)
+    trial = Trial.of(vectors, ok, rows, distractors, rule=options.pooling, norms=norms)
     shared = _sharing_media(trial, rows, options)
     groups = _groups(trial.probes, rows, np.asarray(ok, bool), options)
     closed, top = trial.search(trial.in_gallery, impostors_kept=KEPT_IMPOSTORS)
     impostors = Impostors.crossed(top, trial.probes_per_person(), trial.candidates_per_person())
-    questions = (
-        *_closed_set(trial, closed, groups, options),
-        *_verification(trial, closed, impostors, groups, options),
-        *_open_set(trial, groups, options),
-    )
+    ranks = np.where(trial.probes.ok & trial.mated, closed.ahead + 1, 0)
+    verification = _Verification.of(trial, closed, impostors, groups)
+    opened = _open_set(trial, groups, options)
     return IdentificationOutcome(
         protocol="identification",
         version=VERSION,
         data=data,
-        rules=RULES,
+        rules=_rules(options),
         counts=trial.counts() | {"impostor comparisons": impostors.total, "probes sharing a medium": shared},
         people=trial.names,
-        questions=questions,
+        questions=(
+            *_closed_set(trial, closed, groups, options),
+            *verification.questions(options),
+            *(opened.questions(options) if opened else ()),
+            *verification.at_thresholds(trial, options),
+            *(opened.at_threshold(options) if opened else ()),
+        ),
+        fixed=old_rules(verification.mated.values, impostors, options.fmr_targets, options.fmr_rule),
+        curves=(
+            *curves_of(verification.mated.values, impostors),
+            *(open_set_curve(opened.mated, opened.impostors) if opened else ()),
+            *cmc_curve(ranks[trial.mated], int(trial.in_gallery.sum())),
+            *discard_curves(
+                trial,
+                verification.mated,
+                impostors,
+                FacesSeen(rows, np.asarray(ok, bool), norms),
+                options.discard_by,
+                options.fmr_targets,
+            ),
+        ),
         probes=trial.probes,
         ok=trial.probes.ok,
         mated=trial.mated,
         mate=closed.mate,
         best_other=closed.best_other,
-        ranks=np.where(trial.probes.ok & trial.mated, closed.ahead + 1, 0),
+        ranks=ranks,
     )
+
+
+def _rules(options: IdentificationOptions) -> dict[str, str]:
+    rules = RULES | {"pooling": f"{options.pooling.rule}; a person's score is the best of the templates"}
+    if options.fmr_rule != "strict":
+        rules["fmr_rule"] += f"; beside it {OLD_RULES[options.fmr_rule]}"
+    if options.same_media:
+        rules["comparisons"] = "cosine, float32; each probe against the whole gallery; mated ones inside a medium too"
+    return rules
 
 
 def _closed_set(trial: Trial, closed: Search, groups: Groups, options: IdentificationOptions) -> list[Question]:
@@ -161,24 +206,83 @@ def _closed_set(trial: Trial, closed: Search, groups: Groups, options: Identific
     ]
 
 
-def _verification(
-    trial: Trial, closed: Search, impostors: Impostors, groups: Groups, options: IdentificationOptions
-) -> list[Question]:
-    items = Items(closed.mate[trial.mated], trial.probe_people[trial.mated])
-    groups = _among(groups, trial.mated)
-    return [Question(f"tar@fmr={rate_name(t)}", items, groups, impostors, t) for t in options.fmr_targets]
+@dataclass(frozen=True)
+class _Verification:
+    """Scores of probes against the gallery; (M,) mated ones with their groups, and all impostors."""
+
+    mated: Items
+    groups: Groups
+    impostors: Impostors
+    everybody: Groups
+
+    @classmethod
+    def of(cls, trial: Trial, closed: Search, impostors: Impostors, groups: Groups) -> _Verification:
+        part = trial.mated
+        rows = np.flatnonzero(part)
+        mated = Items(closed.mate[part], trial.probe_people[part], rows=rows)
+        return cls(mated, _among(groups, part), impostors, groups)
+
+    def questions(self, options: IdentificationOptions) -> list[Question]:
+        return [
+            Question(f"tar@fmr={rate_name(t)}", self.mated, self.groups, self.impostors, t) for t in options.fmr_targets
+        ]
+
+    def at_thresholds(self, trial: Trial, options: IdentificationOptions) -> list[Question]:
+        """Errors at the given threshold; and where groups were asked for, FMR by group at the global threshold."""
+        found: list[Question] = []
+        sources = self._sources(trial) if options.by or options.threshold is not None else {"all": self.impostors}
+        if options.by and self.impostors.total:
+            target = next((t for t in options.fmr_targets if t * self.impostors.total >= 1), None)
+            limit = np.nan if target is None else float(self.impostors.limits([target])[0])
+            if target is not None and np.isfinite(limit):
+                found.append(FalseMatches.of(f"fmr@threshold:{rate_name(target)}", sources, limit))
+        if options.threshold is not None:
+            found += at_threshold("verification", (self.mated, self.groups), sources, options.threshold)
+        return found
+
+    def _sources(self, trial: Trial) -> dict[str, Impostors]:
+        """Impostor scores by group of the probe; all candidates stay."""
+        rows, candidates = self.impostors.scores.rows, trial.candidates_per_person()
+        out = {"all": self.impostors}
+        for name, mask in self.everybody.items():
+            if name == "all" or rows is None:
+                continue
+            top = self.impostors.scores.take(np.flatnonzero(mask[rows]))
+            part = Impostors.crossed(top, trial.probes_per_person(mask), candidates)
+            if part.total:
+                out[name] = part
+        return out
 
 
-def _open_set(trial: Trial, groups: Groups, options: IdentificationOptions) -> list[Question]:
+@dataclass(frozen=True)
+class _OpenSet:
+    """Searches in the watch list: first-ranked mates with their groups, and the best score of each non-mated probe."""
+
+    mated: Items
+    groups: Groups
+    impostors: Impostors
+
+    def questions(self, options: IdentificationOptions) -> list[Question]:
+        return [
+            Question(f"tpir@fpir={rate_name(t)}", self.mated, self.groups, self.impostors, t)
+            for t in options.fpir_targets
+        ]
+
+    def at_threshold(self, options: IdentificationOptions) -> Sequence[Question]:
+        if options.threshold is None:
+            return ()
+        return at_threshold("open set", (self.mated, self.groups), {"all": self.impostors}, options.threshold)
+
+
+def _open_set(trial: Trial, groups: Groups, options: IdentificationOptions) -> _OpenSet | None:
     if not trial.enrolled.any():
-        return []
+        return None
     opened, _ = trial.search(trial.enrolled)
     listed, others = trial.on_list, ~trial.on_list & trial.probes.ok
     first = np.where(opened.ahead == 0, opened.mate, np.float32(-np.inf))
     items = Items(first[listed], trial.probe_people[listed])
     impostors = Impostors.of(Items(opened.best_other[others], trial.probe_people[others]))
-    groups = _among(groups, listed)
-    return [Question(f"tpir@fpir={rate_name(t)}", items, groups, impostors, t) for t in options.fpir_targets]
+    return _OpenSet(items, _among(groups, listed), impostors)
 
 
 def _sharing_media(trial: Trial, rows: Sequence[ManifestRow], options: IdentificationOptions) -> int:

@@ -20,6 +20,7 @@ from wildstyle.errors import InputError, NotMeasurable
 from wildstyle.evaluation.averages import MeanQuestion
 from wildstyle.evaluation.items import Items
 from wildstyle.evaluation.listed import listed_scores
+from wildstyle.evaluation.old_rules import measure_at
 from wildstyle.evaluation.outcome import Outcome, Vectors
 from wildstyle.evaluation.pooling import Pooled, PoolingRule, pool
 from wildstyle.evaluation.rates import (
@@ -28,7 +29,6 @@ from wildstyle.evaluation.rates import (
     nearest_thresholds,
     rate_name,
     reliability_note,
-    true_accept_rate,
 )
 from wildstyle.evaluation.result import Measure
 from wildstyle.evaluation.search import Search, Side, search_apart
@@ -297,17 +297,7 @@ def _nearest(mated: Items, impostors: Items) -> tuple[Measure, ...]:
         except NotMeasurable as reason:
             out[target] = Measure(name, None, None, None, len(mated), note=f"not measurable: {reason.what}")
     for point in nearest_thresholds(impostors.values, measurable):
-        out[point.target] = Measure(
-            f"tar@fmr={rate_name(point.target)} nearest",
-            true_accept_rate(mated.values, point.threshold),
-            None,
-            None,
-            len(mated),
-            note=point.note,
-            threshold=point.threshold,
-            reached=point.fmr,
-            impostors=point.impostors,
-        )
+        out[point.target] = measure_at(f"tar@fmr={rate_name(point.target)} nearest", mated.values, point)
     return tuple(out[target] for target in FMR_TARGETS)
 
 

@@ -18,11 +18,13 @@ class Items:
         values: (n,) float32, higher is better; minus infinity for what failed.
         first: (n,) int64, index of the person.
         second: (n,) int64 index of the other person, -1 where there is none; or None where no item has one.
+        rows: (n,) int64, the probe or pair each came from, where that is known.
     """
 
     values: NDArray[np.float32]
     first: NDArray[np.int64]
     second: NDArray[np.int64] | None = None
+    rows: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.values)
@@ -37,7 +39,8 @@ class Items:
 
     def take(self, order: NDArray[np.int64]) -> Items:
         """The items at ``order``."""
-        return Items(self.values[order], self.first[order], None if self.second is None else self.second[order])
+        second, rows = (None if column is None else column[order] for column in (self.second, self.rows))
+        return Items(self.values[order], self.first[order], second, rows)
 
     def highest(self, count: int) -> Items:
         """The ``count`` highest items and all that equal the last of them, by falling value."""

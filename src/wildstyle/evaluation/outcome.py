@@ -109,7 +109,7 @@ def remark(question: Question, group: str) -> str | None:
     """All that a reader must know of one figure, or None."""
     people = question.people_of[group]
     few = f"few people ({people}): the interval is rough" if people < FEW_PEOPLE else None
-    return "; ".join(note for note in (measurable(question)[1], few) if note) or None
+    return "; ".join(note for note in (measurable(question)[1], question.remark_on(group), few) if note) or None
 
 
 def interval_of(question: Question, group: str, draws: NDArray[np.float64]) -> tuple[float, float] | tuple[None, None]:
@@ -121,13 +121,16 @@ def interval_of(question: Question, group: str, draws: NDArray[np.float64]) -> t
 def _measure(
     question: Question, group: str, points: Mapping[Key, float], draws: Mapping[Key, NDArray[np.float64]]
 ) -> Measure:
-    n = int(question.groups[group].sum())
+    n = question.count(group)
     value = points.get((question.name, group), np.nan)
     if np.isnan(value):
         note = measurable(question)[1] if n else None
         return Measure(question.name, None, None, None, n, group, note or "not measurable: nothing to count")
     low, high = interval_of(question, group, draws[question.name, group])
-    return Measure(question.name, value, low, high, n, group, remark(question, group))
+    note = remark(question, group)
+    if group != "all" or (point := question.operating_point()) is None:
+        return Measure(question.name, value, low, high, n, group, note)
+    return Measure(question.name, value, low, high, n, group, note, *point)
 
 
 def checked_vectors(vectors: Vectors, ok: NDArray[np.bool_], rows: int) -> tuple[Vectors, NDArray[np.bool_]]:

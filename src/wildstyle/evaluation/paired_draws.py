@@ -127,10 +127,13 @@ def _protocol_digest(outcome: Outcome) -> NDArray[np.uint8]:
     parts += [text for rule in sorted(outcome.rules.items()) for text in rule]
     known: dict[int, str] = {}
     for question in outcome.questions:
+        parts.append(question.name)
+        if (counted := question.counted()) is None:
+            continue
         # Many figures count the same items, which may be millions.
         if id(question.items) not in known:
-            known[id(question.items)] = _items_digest(question.items.first, question.items.second)
-        parts += [question.name, known[id(question.items)]]
+            known[id(question.items)] = _items_digest(*counted)
+        parts.append(known[id(question.items)])
     return _digest(*parts)
 
 

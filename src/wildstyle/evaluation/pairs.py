@@ -11,12 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wildstyle.errors import InputError, NotMeasurable
+from wildstyle.errors import InputError, NotMeasurable, SettingError
+from wildstyle.evaluation.curves import curves_of
 from wildstyle.evaluation.items import Items
+from wildstyle.evaluation.old_rules import OLD_RULES, FmrRule, old_rules
+from wildstyle.evaluation.operating import at_threshold
 from wildstyle.evaluation.outcome import Outcome, Vectors, checked_vectors, name_people
 from wildstyle.evaluation.rates import STRICT_RULE, rate_name
 from wildstyle.evaluation.result import Measure
@@ -39,6 +43,25 @@ RULES = {
     "a failed impostor pair gives no score",
     "comparisons": "the listed pairs only, cosine, float32",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class PairOptions:
+    """What to ask of listed pairs.
+
+    Attributes:
+        fmr_targets: FMRs of the operating points.
+        fmr_rule: ``nearest`` or ``kth`` give old tables' figures beside the strict ones, without intervals.
+        threshold: score from which on a deployed system accepts; its errors are then told too.
+    """
+
+    fmr_targets: tuple[float, ...] = FMR_TARGETS
+    fmr_rule: FmrRule = "strict"
+    threshold: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.fmr_rule not in get_args(FmrRule):
+            raise SettingError(f"fmr rule {self.fmr_rule!r} is unknown", remedy="use strict, nearest or kth")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +136,7 @@ def evaluate_pairs(
     *,
     data: str = "pairs",
     people: Sequence[str | None] | None = None,
+    options: PairOptions | None = None,
 ) -> PairOutcome:
     """Score listed pairs.
 
@@ -123,6 +147,7 @@ def evaluate_pairs(
         data: name of the set, for the result.
         people: (N,) the faces' people, for intervals over people. Without them faces that a mated pair
             joins, or that are used twice, are one person.
+        options: see ``PairOptions``.
 
     Raises:
         InputError: shapes disagree, an index is out of range, or embeddings are not of unit length.
@@ -137,36 +162,54 @@ def evaluate_pairs(
     scores[~compared] = -np.inf
     folds = fold_accuracy(np.where(compared, 2 - 2 * scores.astype(np.float64), np.nan), same, pairs.fold)
     ends, names = _people_of(people, first, second, same, len(vectors))
+    options = options or PairOptions()
+    mated, impostors = _sides(scores, same, compared, ends)
+    rules = RULES | {"people": "named" if people is not None else "unnamed: faces joined by mated pairs"}
+    if options.fmr_rule != "strict":
+        rules["fmr_rule"] += f"; beside it {OLD_RULES[options.fmr_rule]}"
     return PairOutcome(
         protocol="pairs",
         version=VERSION,
         data=data,
-        rules=RULES | {"people": "named" if people is not None else "unnamed: faces joined by mated pairs"},
+        rules=rules,
         counts=_counts(same, compared, len(vectors), len(names)),
         people=names,
-        questions=_questions(scores, same, compared, folds.right, ends),
-        fixed=(_spread(folds),),
+        questions=(_accuracy(folds.right, same, ends), *_operating_points(mated, impostors, options)),
+        fixed=(_spread(folds), *old_rules(mated.values, impostors, options.fmr_targets, options.fmr_rule)),
+        curves=curves_of(mated.values, impostors),
         scores=scores,
         same=same,
         folds=folds,
     )
 
 
-def _questions(
+def _accuracy(
+    right: NDArray[np.bool_], same: NDArray[np.bool_], people: tuple[NDArray[np.int64], NDArray[np.int64]]
+) -> Question:
+    first, second = people
+    decisions = Items(right.astype(np.float32), first, np.where(same, -1, second))
+    return Question("accuracy", decisions, {"all": np.ones(len(same), bool)}, strata=same.astype(np.int64))
+
+
+def _sides(
     scores: NDArray[np.float32],
     same: NDArray[np.bool_],
     compared: NDArray[np.bool_],
-    right: NDArray[np.bool_],
     people: tuple[NDArray[np.int64], NDArray[np.int64]],
-) -> tuple[Question, ...]:
+) -> tuple[Items, Impostors]:
+    """Mated scores, failures among them, and impostor scores."""
     first, second = people
-    decisions = Items(right.astype(np.float32), first, np.where(same, -1, second))
-    accuracy = Question("accuracy", decisions, {"all": np.ones(len(same), bool)}, strata=same.astype(np.int64))
     mated, other = np.flatnonzero(same), np.flatnonzero(~same & compared)
-    items = Items(scores[mated], first[mated])
-    impostors = Impostors.of(Items(scores[other], first[other], second[other]))
+    items = Items(scores[mated], first[mated], rows=mated)
+    return items, Impostors.of(Items(scores[other], first[other], second[other], other))
+
+
+def _operating_points(mated: Items, impostors: Impostors, options: PairOptions) -> list[Question]:
     everyone = {"all": np.ones(len(mated), bool)}
-    return (accuracy, *(Question(f"tar@fmr={rate_name(t)}", items, everyone, impostors, t) for t in FMR_TARGETS))
+    found = [Question(f"tar@fmr={rate_name(t)}", mated, everyone, impostors, t) for t in options.fmr_targets]
+    if options.threshold is not None:
+        found += at_threshold("verification", (mated, everyone), {"all": impostors}, options.threshold)
+    return found
 
 
 def _cosines(vectors: Vectors, first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.float32]:

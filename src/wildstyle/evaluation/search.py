@@ -72,7 +72,7 @@ def search(probes: Side, gallery: Side, *, impostors_kept: int = 0) -> tuple[Sea
         impostors_kept: how many of the highest impostor scores to return.
 
     Returns:
-        The search and the kept impostor scores as items of (probe's person, gallery's person).
+        The search and the kept impostor scores as items of (probe's person, gallery's person) with the probe's row.
     """
     (found,), _, kept = search_apart(probes, [gallery], impostors_kept=impostors_kept)
     return found, kept
@@ -113,7 +113,7 @@ def search_apart(
         picked = []
         for column, own in zip(columns, scores, strict=True):
             rows, places, values = kept.pick(own)
-            picked.append(Items(values, people[rows], column.people[places]))
+            picked.append(Items(values, people[rows], column.people[places], rows + block.start))
         return picked
 
     width = sum(len(column) for column in columns)
@@ -138,7 +138,7 @@ class _Columns:
         return cls(np.ascontiguousarray(gallery.vectors[order].T), people, starts)
 
     def __len__(self) -> int:
-        return self.vectors.shape[1]
+        return int(self.vectors.shape[1])
 
     def scores(self, probes: Vectors) -> NDArray[np.float32]:
         """(n, people) best score of each person."""
@@ -261,10 +261,6 @@ class _Highest:
 
     def _joined(self) -> Items:
         nothing = np.empty(0, np.int64)
-        parts = [Items(np.empty(0, np.float32), nothing, nothing), *self._parts]
-        second = [part.second for part in parts if part.second is not None]
-        return Items(
-            np.concatenate([part.values for part in parts]),
-            np.concatenate([part.first for part in parts]),
-            np.concatenate(second),
-        )
+        parts = [Items(np.empty(0, np.float32), nothing, nothing, nothing), *self._parts]
+        columns = ([getattr(part, name) for part in parts] for name in ("values", "first", "second", "rows"))
+        return Items(*(np.concatenate(column) for column in columns))

@@ -46,6 +46,18 @@ class Impostors:
     total: int
     totals: Totals
 
+    def limits(self, targets: Sequence[float]) -> NDArray[np.float64]:
+        """(T,) highest scores that must be rejected, every person counting once."""
+        whole = [int(target * self.total * (1 + _ROUNDING)) for target in targets]
+        found = plain_thresholds(self.scores, whole)
+        return np.where(np.isneginf(found) & (len(self.scores) < self.total), np.nan, found)
+
+    def rate_above(self, limit: float) -> float:
+        """Share of all impostor scores above ``limit``; NaN where there are none or so low ones were not kept."""
+        if not self.total or (len(self.scores) < self.total and limit < self.scores.values.min(initial=np.inf)):
+            return float("nan")
+        return int(np.count_nonzero(self.scores.values > np.float32(limit))) / self.total
+
     @classmethod
     def of(cls, items: Items) -> Impostors:
         """All impostor scores, each of one person or of two."""
@@ -80,9 +92,7 @@ class Impostors:
             lower scores than were kept.
         """
         if len(people) == 1 and bool((people == 1).all()) and self.total:
-            whole = [int(target * self.total * (1 + _ROUNDING)) for target in targets]
-            found = plain_thresholds(self.scores, whole)[:, None]
-            return np.where(np.isneginf(found) & (len(self.scores) < self.total), np.nan, found)
+            return self.limits(targets)[:, None]
         totals = self.totals(people)
         allowed = np.multiply.outer(np.asarray(targets, np.float64) * (1 + _ROUNDING), totals)
         found = thresholds_under(self.scores, people, allowed, [target * self.total for target in targets])
@@ -108,6 +118,8 @@ class Question:
         groups: (n,) bool masks by name.
         impostors: where the threshold comes from, or None for the fixed ``HIT``.
         target: share of the impostors that may be accepted; used with ``impostors``.
+        at: a hit lies above this, where there are no impostors to choose a threshold by.
+        misses: count what is no hit instead: FNMR for TAR.
         strata: (n,) int64 stratum of each item whose share of the whole is kept fixed in every draw, or None.
     """
 
@@ -117,11 +129,25 @@ class Question:
     impostors: Impostors | None = None
     target: float = 1.0
     strata: NDArray[np.int64] | None = None
+    at: float = HIT
+    misses: bool = False
 
     @cached_property
     def people_of(self) -> dict[str, int]:
         """Number of people in each group."""
         return {name: len(np.unique(self.items.first[mask])) for name, mask in self.groups.items()}
+
+    def counted(self) -> tuple[NDArray[np.int64], NDArray[np.int64] | None] | None:
+        """People of what is counted, equal in two systems that can be compared; None where it may differ."""
+        return self.items.first, self.items.second
+
+    def count(self, group: str) -> int:
+        """Comparisons or probes in a group."""
+        return int(self.groups[group].sum())
+
+    def remark_on(self, group: str) -> str | None:
+        """What must be known of one group, or None."""
+        return None
 
     def check(self) -> str | None:
         """A remark on weak measurement or None; raises NotMeasurable where there are too few impostors."""
@@ -157,11 +183,21 @@ class Question:
         out = {name: np.zeros(len(people)) for name in self.groups}
         for column, (name, _, fraction) in enumerate(parts):
             out[name] += fraction * share[:, column]
-        return out
+        return {name: 1.0 - share for name, share in out.items()} if self.misses else out
+
+    def operating_point(self) -> tuple[float | None, float, int] | None:
+        """Threshold from which on is accepted, rate reached and number of impostor scores; None without impostors."""
+        if self.impostors is None:
+            return None
+        limit = float(self.impostors.limits([self.target])[0])
+        if np.isnan(limit):
+            return None
+        threshold = float(np.nextafter(np.float32(limit), np.float32(np.inf))) if np.isfinite(limit) else None
+        return threshold, self.impostors.rate_above(limit), self.impostors.total
 
     def _thresholds(self, people: Weights) -> NDArray[np.float64]:
         if self.impostors is None:
-            return np.full(len(people), HIT)
+            return np.full(len(people), self.at)
         found: NDArray[np.float64] = self.impostors.thresholds(people, [self.target])[0]
         return found
 

@@ -1,7 +1,7 @@
 """From rows of a manifest to gallery and probe templates.
 
-A template is the mean of its faces' unit embeddings, normalised. Failed faces are left out of the mean; a template
-none of whose faces has an embedding is a failure.
+A template is pooled by a ``PoolingRule``: the mean of its faces' unit embeddings, normalised, unless said otherwise.
+Failed faces are left out; a template none of whose faces has an embedding is a failure.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from wildstyle.errors import InputError, LabelError
 from wildstyle.evaluation.outcome import Vectors
+from wildstyle.evaluation.pooling import PLAIN_MEAN, PoolingRule, pool
 from wildstyle.faces.row import ManifestRow
 
 
@@ -41,7 +42,15 @@ class Templates:
         return len(self.rows)
 
 
-def build_templates(vectors: Vectors, ok: NDArray[np.bool_], rows: Sequence[ManifestRow], role: str) -> Templates:
+def build_templates(
+    vectors: Vectors,
+    ok: NDArray[np.bool_],
+    rows: Sequence[ManifestRow],
+    role: str,
+    *,
+    rule: PoolingRule = PLAIN_MEAN,
+    norms: NDArray[np.float32] | None = None,
+) -> Templates:
     """Pool the faces of one role into templates, ordered by first appearance.
 
     Args:
@@ -49,10 +58,12 @@ def build_templates(vectors: Vectors, ok: NDArray[np.bool_], rows: Sequence[Mani
         ok: (R,) bool.
         rows: the manifest's rows.
         role: ``gallery`` or ``probe``.
+        rule: how much each face counts.
+        norms: (R,) float32 lengths of the embeddings; a rule that weighs by norm needs them.
 
     Raises:
         LabelError: one template shows two people.
-        InputError: no row has that role.
+        InputError: no row has that role, or the rule needs what is not there.
     """
     members: dict[str, list[int]] = {}
     for i, row in enumerate(rows):
@@ -60,17 +71,43 @@ def build_templates(vectors: Vectors, ok: NDArray[np.bool_], rows: Sequence[Mani
             members.setdefault(row.template or f"\0row {i}", []).append(i)
     if not members:
         raise InputError(f"no row of the manifest has the role {role!r}", remedy="name roles 'gallery' and 'probe'")
+    if rule.norm and norms is None:
+        raise InputError(f"pooling {rule.name} weighs faces by the length of their embeddings, which are not known")
     groups = tuple(tuple(m) for m in members.values())
-    pooled, good = _pool(vectors, ok, groups)
     flat = np.concatenate([np.asarray(g) for g in groups])
+    pooled = pool(
+        np.where(ok[flat, None], vectors[flat], np.float32(0)),
+        np.repeat(np.arange(len(groups)), [len(g) for g in groups]),
+        media=_media(rows, flat),
+        norms=np.ones(len(flat), np.float32) if norms is None else norms[flat],
+        detector=_detector_scores(rows, flat) if rule.detector else None,
+        ok=ok[flat],
+        rule=rule,
+    )
     return Templates(
-        vectors=pooled,
-        ok=good,
+        vectors=pooled.vectors,
+        ok=pooled.ok,
         subjects=tuple(_single_subject(rows, name, group) for name, group in zip(members, groups, strict=True)),
         rows=groups,
         faces=len(flat),
         failures=int((~ok[flat]).sum()),
     )
+
+
+def _media(rows: Sequence[ManifestRow], flat: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Number of each face's medium; a face of an unknown medium is one of its own."""
+    names = [rows[i].media or f"\0row {i}" for i in flat.tolist()]
+    numbers: dict[str, int] = {}
+    return np.array([numbers.setdefault(name, len(numbers)) for name in names], np.int64)
+
+
+def _detector_scores(rows: Sequence[ManifestRow], flat: NDArray[np.int64]) -> NDArray[np.float32]:
+    scores = [rows[i].detector_score for i in flat.tolist()]
+    if any(score is None for score in scores):
+        raise InputError(
+            "pooling by detector score needs one for every face", remedy="fill the column detector_score, or use D0"
+        )
+    return np.array(scores, np.float32)
 
 
 def _single_subject(rows: Sequence[ManifestRow], name: str, group: tuple[int, ...]) -> str | None:
@@ -79,18 +116,6 @@ def _single_subject(rows: Sequence[ManifestRow], name: str, group: tuple[int, ..
         shown = " and ".join(sorted(str(s) for s in subjects)[:2])
         raise LabelError("one template holds faces of two people", where=f"{name} ({shown})")
     return subjects.pop()
-
-
-def _pool(
-    vectors: Vectors, ok: NDArray[np.bool_], groups: Sequence[tuple[int, ...]]
-) -> tuple[Vectors, NDArray[np.bool_]]:
-    sizes = np.array([len(g) for g in groups])
-    flat = np.concatenate([np.asarray(g) for g in groups])
-    used = np.where(ok[flat, None], vectors[flat], np.float32(0))
-    sums = np.add.reduceat(used, np.cumsum(sizes) - sizes, axis=0)
-    lengths = np.linalg.norm(sums, axis=1)
-    good = lengths > 1e-6
-    return (sums / np.where(good, lengths, 1)[:, None]).astype(np.float32), good
 
 
 def template_value(

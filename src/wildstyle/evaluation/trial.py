@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from wildstyle.errors import InputError, LabelError
 from wildstyle.evaluation.items import Items
 from wildstyle.evaluation.outcome import Vectors, checked_vectors, name_people
+from wildstyle.evaluation.pooling import PLAIN_MEAN, PoolingRule
 from wildstyle.evaluation.search import Search, Side, count_at_or_above, search
 from wildstyle.evaluation.templates import Templates, build_templates
 from wildstyle.faces.row import ManifestRow
@@ -42,14 +43,21 @@ class Trial:
 
     @classmethod
     def of(
-        cls, vectors: Vectors, ok: NDArray[np.bool_], rows: Sequence[ManifestRow], distractors: Vectors | None
+        cls,
+        vectors: Vectors,
+        ok: NDArray[np.bool_],
+        rows: Sequence[ManifestRow],
+        distractors: Vectors | None,
+        *,
+        rule: PoolingRule = PLAIN_MEAN,
+        norms: NDArray[np.float32] | None = None,
     ) -> Trial:
         """Pool templates and name people; errors as in ``evaluate_identification``."""
         vectors, ok = checked_vectors(vectors, ok, len(rows))
         if distractors is not None:
             distractors = _checked_distractors(distractors, vectors.shape[1])
-        probes = build_templates(vectors, ok, rows, "probe")
-        gallery = build_templates(vectors, ok, rows, "gallery")
+        probes = build_templates(vectors, ok, rows, "probe", rule=rule, norms=norms)
+        gallery = build_templates(vectors, ok, rows, "gallery", rule=rule, norms=norms)
         labels, names = name_people([*probes.subjects, *gallery.subjects])
         in_gallery = np.zeros(len(names), bool)
         in_gallery[labels[len(probes) :]] = True
@@ -83,7 +91,8 @@ class Trial:
         if not len(gallery):
             raise InputError("no face of the gallery has an embedding")
         found, impostors = search(probes, gallery, impostors_kept=impostors_kept)
-        return found.spread(ok), impostors
+        rows = np.flatnonzero(ok)
+        return found.spread(ok), replace(impostors, rows=None if impostors.rows is None else rows[impostors.rows])
 
     def distractors_ahead(self, mate: NDArray[np.float32]) -> NDArray[np.int64]:
         """(T,) distractors that reach the mate's score."""
@@ -91,9 +100,10 @@ class Trial:
             return np.zeros(len(mate), np.int64)
         return count_at_or_above(self.probes.vectors, mate, self.distractors)
 
-    def probes_per_person(self) -> NDArray[np.int64]:
-        """(P,) good probes of each person."""
-        return np.bincount(self.probe_people[self.probes.ok], minlength=len(self.names))
+    def probes_per_person(self, part: NDArray[np.bool_] | None = None) -> NDArray[np.int64]:
+        """(P,) good probes of each person, of a (T,) part of them where one is given."""
+        chosen = self.probes.ok if part is None else self.probes.ok & part
+        return np.bincount(self.probe_people[chosen], minlength=len(self.names))
 
     def candidates_per_person(self) -> NDArray[np.int64]:
         """(P,) 1 for each person with a good gallery template."""

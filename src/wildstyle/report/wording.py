@@ -34,8 +34,11 @@ def measure_label(name: str) -> str:
         return f"Rank-{name[5:]}"
     kind, at, condition = name.partition("@")
     rate, equals, level = condition.partition("=")
-    if lower_is_better(name) and rate in ("old-threshold", "threshold"):
-        return kind.upper()
+    kept, _, target = rate.partition(":")
+    if lower_is_better(name) and kept in ("old-threshold", "threshold"):
+        chosen = f" for {'FPIR' if kind in ('fpir', 'fnir') else 'FMR'} {rate_text(float(target))}" if target else ""
+        which = "the old threshold" if kept == "old-threshold" else "the threshold"
+        return f"{kind.upper()} at {which}{chosen}" if target else kind.upper()
     if at and equals:
         try:
             return f"{kind.upper()} at {rate.upper()} {rate_text(float(level))}"
