@@ -83,7 +83,7 @@ def recogniser(job: EvaluateJob) -> Recogniser:
 
 @pytest.fixture(scope="module")
 def outcome(labelled: LabelledSet, recogniser: Recogniser, cache: EmbeddingCache) -> Outcome:
-    return measure(labelled, recogniser, cache=cache)
+    return measure(labelled, recogniser, cache=cache)["shop"]
 
 
 @pytest.fixture

@@ -135,7 +135,10 @@ def _numbered(source: FaceSource) -> NDArray[np.int64]:
 
 
 def _signed(adapted: Recogniser, original: Recogniser) -> Recogniser:
-    contract = original.contract.with_(model_id=f"{original.contract.model_id}-adapted", base_model_hash=original.hash)
+    # Thresholds and likelihoods were found with the original's scores: they say nothing of these.
+    contract = original.contract.with_(
+        model_id=f"{original.contract.model_id}-adapted", base_model_hash=original.hash, thresholds={}, likelihood={}
+    )
     return replace(adapted, contract=contract)
 
 

@@ -23,11 +23,18 @@ from wildstyle.runs.atomic import write_json
 
 
 def evaluate_command(
-    recogniser: Annotated[Path, typer.Argument(help="Model file: .onnx, .safetensors or .pt.")],
+    recogniser: Annotated[Path, typer.Argument(help="Model file, or a .npy of embeddings, one row a face.")],
     sets: Annotated[
-        list[str], typer.Argument(help="NAME=PATH[,faces=PATH][,distractors=PATH]; a pair set or a manifest each.")
+        list[str],
+        typer.Argument(
+            help="NAME=PATH[,faces=PATH][,distractors=PATH][,by=COLUMN][,bands=24+32+64][,pooling=N1D0F0]"
+            "[,discard_by=min_side]: a pair set, a manifest, or the folder of IJB-B/C, TinyFace, QMUL-SurvFace."
+        ),
     ],
     contract: Contract = None,
+    threshold: Annotated[
+        str | None, typer.Option(help="Errors at this fixed score too: a number, or contract:1e-3 as calibrated.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the intervals.")] = 0,
     workers: Annotated[int, typer.Option(help="Reading threads.")] = 2,
     out: Annotated[
@@ -61,7 +68,14 @@ def evaluate_command(
     site = site_of(gallery_size, faces_a_day, watchlist_share)
 
     specs = tuple(parse_evaluation(text) for text in sets)
-    job = EvaluateJob(recogniser=recogniser, evaluate=specs, contract=contract, seed=seed, workers=workers)
+    job = EvaluateJob(
+        recogniser=recogniser,
+        evaluate=specs,
+        contract=contract,
+        seed=seed,
+        workers=workers,
+        threshold=threshold,
+    )
     if as_json:
         found = evaluate_fully(job, include_faces=include_faces)
     else:

@@ -9,9 +9,11 @@ import typer
 from rich.markup import escape
 
 from wildstyle.cli.options import DetectorPath
+from wildstyle.cli.overlap import duplicates_command
 from wildstyle.cli.screen import Screen, console
 
 faces_app = typer.Typer(help="Look at faces, align them, draw a contact sheet.", no_args_is_help=True)
+faces_app.command("duplicates")(duplicates_command)
 
 FacesPath = Annotated[Path, typer.Argument(help="Folder, tar, .rec, .bin or .csv of faces.")]
 FootagePath = Annotated[Path, typer.Argument(help="Folder or tar of pictures, or a video file.")]

@@ -9,9 +9,13 @@ import typer
 from rich.markup import escape
 
 from wildstyle.cli.adapting import adapt_command, check_command
+from wildstyle.cli.calibrating import calibrate_command
 from wildstyle.cli.demo import demo_command
+from wildstyle.cli.doctor import doctor_command
 from wildstyle.cli.evaluating import evaluate_command
 from wildstyle.cli.faces import faces_app
+from wildstyle.cli.overlap import overlap_command
+from wildstyle.cli.protocol import protocol_app
 from wildstyle.cli.recogniser import recogniser_app
 from wildstyle.cli.reporting import report_command
 from wildstyle.cli.screen import errors
@@ -30,10 +34,14 @@ app = typer.Typer(
 app.command("adapt")(adapt_command)
 app.command("check")(check_command)
 app.command("evaluate")(evaluate_command)
+app.command("doctor")(doctor_command)
+app.command("overlap")(overlap_command)
+app.command("calibrate")(calibrate_command)
 app.command("report")(report_command)
 app.command("timing")(timing_command)
 app.command("demo")(demo_command)
 app.add_typer(faces_app, name="faces")
+app.add_typer(protocol_app, name="protocol")
 app.add_typer(recogniser_app, name="recogniser")
 
 

@@ -76,6 +76,26 @@ class Recut(FaceSource):
         self.base.close()
 
 
+class Mirrored(FaceSource):
+    """The faces of another source, left and right exchanged."""
+
+    def __init__(self, base: FaceSource) -> None:
+        self.base, self.name, self.location = base, base.name, base.location
+
+    def __len__(self) -> int:
+        return len(self.base)
+
+    def record(self, index: int) -> FaceRecord:
+        return self.base.record(index)
+
+    def encoded(self, index: int) -> bytes:
+        return self.base.encoded(index)
+
+    def read(self, index: int) -> Face:
+        face = self.base.read(index)
+        return Face(np.ascontiguousarray(face.image[:, ::-1]), face.record)
+
+
 def resized(image: Pixels, size: int) -> Pixels:
     """(H, W, 3) uint8 to (size, size, 3): bicubic upwards, by area downwards."""
     if image.shape[:2] == (size, size):

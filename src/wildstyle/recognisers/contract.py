@@ -6,8 +6,9 @@ the weights (safetensors metadata) and in the ONNX metadata, one string a field.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -40,6 +41,9 @@ class RecogniserContract:
         origin: where the weights come from.
         base_model_hash: sha256 of the weights this one was adapted from, "" for an original.
         compat_group: embeddings may be compared only inside one group.
+        thresholds: by wanted FMR ("1e-3"): ``threshold``, ``low``, ``high``, ``data``, ``impostors``; found by
+            calibration, valid for these weights only.
+        likelihood: map from score to natural log-likelihood ratio: ``slope``, ``offset``, ``cllr``, ``data``; or empty.
 
     Raises:
         ContractError: a value is outside what is listed above.
@@ -58,6 +62,8 @@ class RecogniserContract:
     origin: str = "unknown"
     base_model_hash: str = ""
     compat_group: str = ""
+    thresholds: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, hash=False)
+    likelihood: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         faults = list(_faults(self))
@@ -130,6 +136,22 @@ class RecogniserContract:
             "input_size": self.input_size,
         }
 
+    def threshold(self, target: str) -> float:
+        """The calibrated threshold for an FMR such as ``"1e-3"``.
+
+        Raises:
+            ContractError: it was not calibrated.
+        """
+        for name, found in self.thresholds.items():
+            if float(name) == float(target):
+                return float(found["threshold"])
+        known = ", ".join(self.thresholds) or "none"
+        raise ContractError(
+            f"no threshold for FMR {target} was calibrated, there is {known}",
+            where=self.model_id,
+            remedy="run `wildstyle calibrate` first, or give the threshold as a number",
+        )
+
     def with_(self, **changes: object) -> RecogniserContract:
         """A copy with some fields changed, checked again."""
         return replace(self, **changes)  # type: ignore[arg-type]
@@ -148,6 +170,8 @@ def _faults(contract: RecogniserContract) -> list[str]:
         faults.append(f"embedding size is at least 1, not {contract.embedding_size}")
     if contract.input_size < 16:
         faults.append(f"input size is at least 16 px, not {contract.input_size}")
+    if not all("threshold" in found for found in contract.thresholds.values()):
+        faults.append("each calibrated threshold has a number 'threshold'")
     if contract.flip_rule not in FLIP_RULES:
         faults.append(f"flip rule is one of {', '.join(FLIP_RULES)}, not {contract.flip_rule!r}")
     return faults

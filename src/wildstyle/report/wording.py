@@ -24,12 +24,18 @@ def lower_is_better(name: str) -> bool:
     return name.partition("@")[0] in ("fmr", "fnmr", "fpir", "fnir")
 
 
+_VARIANTS = {"nearest": "nearest rule", "kth": "k-th score rule"}
+
+
 def measure_label(name: str) -> str:
     """A measure's name for people.
 
     >>> measure_label("rank-1"), measure_label("tar@fmr=1e-3"), measure_label("fmr@old-threshold")
     ('Rank-1', 'TAR at FMR 0.1%', 'FMR')
     """
+    name, _, variant = name.partition(" ")
+    if variant:
+        return f"{measure_label(name)}, {_VARIANTS.get(variant, variant)}"
     if name.startswith("rank-"):
         return f"Rank-{name[5:]}"
     kind, at, condition = name.partition("@")
@@ -44,7 +50,7 @@ def measure_label(name: str) -> str:
             return f"{kind.upper()} at {rate.upper()} {rate_text(float(level))}"
         except ValueError:
             return name
-    return {"accuracy": "Pair accuracy", "map": "mAP"}.get(name, name)
+    return {"accuracy": "Pair accuracy", "map": "mAP", "auc": "AUC", "facerecbox": "FaceRecBox"}.get(name, name)
 
 
 def measure_meaning(name: str) -> str:
@@ -58,6 +64,10 @@ def measure_meaning(name: str) -> str:
         "tar": "mated comparisons accepted, at a threshold that accepts at most the stated share of non-mated ones",
         "tpir": "enrolled people found first and above a threshold at which at most the stated share of strangers "
         "raises an alarm",
+        "tpir20": "enrolled people among the first 20 and above a threshold at which at most the stated share of "
+        "strangers raises an alarm",
+        "auc": "area under hits against false alarms over all thresholds",
+        "facerecbox": "faces found and named rightly, of all faces and false boxes",
         "accuracy": "pairs told rightly as same or different, threshold chosen on the other folds",
         "map": "mean over probes of the average precision: how far up the ranking the right faces come",
         "fmr": "non-mated comparisons accepted at a threshold that was kept; lower is better",

@@ -41,7 +41,7 @@ from wildstyle.training import Progress as StepProgress
 from wildstyle.verbs.budgets import EXPORT_SECONDS, MARGIN, Shares, images_per_second, learning_shares
 from wildstyle.verbs.check import CheckReport, check
 from wildstyle.verbs.configuration import resolved
-from wildstyle.verbs.jobs import MAY_DIFFER, AdaptJob
+from wildstyle.verbs.jobs import MAY_DIFFER, AdaptJob, EvaluationRole
 from wildstyle.verbs.licences_found import brought_to, licences_of
 from wildstyle.verbs.measuring import LabelledSet, measure, open_labelled
 from wildstyle.verbs.places import cache_folder
@@ -146,6 +146,7 @@ class _Run:
     company: Company
     started: float = field(default_factory=time.monotonic)
     measuring_seconds: float = 0.0
+    roles: dict[str, EvaluationRole] = field(default_factory=dict)
 
     # -- beginning ---------------------------------------------------------------------------------------------
 
@@ -163,7 +164,8 @@ class _Run:
             else:
                 untouched, _ = recogniser_of(job.recogniser, job.contract, job.source)
                 folder = RunFolder.open(job.out)
-        labelled = tuple(open_labelled(spec) for spec in job.evaluate)
+        size = untouched.contract.input_size
+        labelled = tuple(open_labelled(spec, size=size) for spec in job.evaluate)
         base = inputs_hash(
             untouched.hash, job.seed, describe_input(job.source), [describe_input(path) for path in job.target]
         )
@@ -206,15 +208,16 @@ class _Run:
             store_ingested(self.folder, aligned_record(name, prepared.faces))
         return prepared.faces
 
-    def measure(self, recogniser: Recogniser) -> tuple[Outcome, ...]:
-        """Run every protocol with one recogniser; only the first process does."""
+    def measure(self, recogniser: Recogniser) -> dict[str, Outcome]:
+        """Run every protocol with one recogniser, by name; only the first process does."""
         if not self.company.first:
-            return ()
+            return {}
         started = time.monotonic()
-        outcomes = tuple(
-            measure(labelled, recogniser, cache=self.cache, workers=self.job.workers, progress=self.progress)
-            for labelled in self.labelled
-        )
+        outcomes: dict[str, Outcome] = {}
+        for labelled in self.labelled:
+            found = measure(labelled, recogniser, cache=self.cache, workers=self.job.workers, progress=self.progress)
+            outcomes |= found
+            self.roles |= dict.fromkeys(found, labelled.spec.role)
         self.measuring_seconds = time.monotonic() - started
         return outcomes
 
@@ -273,15 +276,15 @@ class _Run:
         summary = f"{written.size / 1e6:.1f} MB, at most {written.difference:.1e} off the weights in unit embeddings"
         self._finish("export", inputs, summary, started, (ONNX,))
 
-    def judge(self, before: tuple[Outcome, ...], after: tuple[Outcome, ...]) -> tuple[EvaluatedSet, ...]:
+    def judge(self, before: dict[str, Outcome], after: dict[str, Outcome]) -> tuple[EvaluatedSet, ...]:
         """Compare before and after under the same drawn people."""
         if not self.company.first:
             return ()
         if self.labelled:
             self.progress.stage("compare", "before and after, with intervals over people")
         evaluated = tuple(
-            EvaluatedSet(name=labelled.spec.name, role=labelled.spec.role, comparison=compare(old, new))
-            for labelled, old, new in zip(self.labelled, before, after, strict=True)
+            EvaluatedSet(name=name, role=self.roles[name], comparison=compare(before[name], new))
+            for name, new in after.items()
         )
         for one in evaluated:
             store_evaluation(self.folder, one)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from wildstyle.errors import SettingError
 from wildstyle.evaluation import Bootstrap, Result
 from wildstyle.evaluation.paired_draws import StoredDraws, store_draws
 from wildstyle.recognisers import EmbeddingCache, Recogniser, load_recogniser
 from wildstyle.report import FacePair
+from wildstyle.verbs.benchmarks import Embedded
 from wildstyle.verbs.errors_shown import worst_errors
 from wildstyle.verbs.jobs import EvaluateJob
-from wildstyle.verbs.measuring import measure, open_labelled
+from wildstyle.verbs.measuring import measure, open_labelled, outcomes_of, read_embeddings
 from wildstyle.verbs.places import cache_folder
 from wildstyle.verbs.progress import Progress, Silent
 
@@ -54,19 +56,56 @@ def evaluate_fully(
         ContractError: recogniser and faces disagree.
     """
     progress = progress or Silent()
-    loaded = recogniser or load_recogniser(job.recogniser, contract=job.contract)
-    sets = [open_labelled(spec) for spec in job.evaluate]
-    cache = EmbeddingCache(cache_folder())
+    given = None
+    loaded = recogniser
+    if job.recogniser.suffix == ".npy" and recogniser is None:
+        given = _embeddings_for(job)
+    elif loaded is None:
+        loaded = load_recogniser(job.recogniser, contract=job.contract)
+    threshold = _threshold(job.threshold, loaded)
+    size = loaded.contract.input_size if loaded is not None else 112
+    sets = [open_labelled(spec, size=size) for spec in job.evaluate]
+    cache, bootstrap = EmbeddingCache(cache_folder()), Bootstrap(seed=job.seed)
     results: dict[str, Result] = {}
     draws: dict[str, StoredDraws] = {}
     errors: list[FacePair] = []
     for labelled in sets:
-        name, bootstrap = labelled.spec.name, Bootstrap(seed=job.seed)
-        outcome = measure(labelled, loaded, cache=cache, workers=job.workers, progress=progress)
-        values = outcome.values(bootstrap.weights(len(outcome.people)))
-        results[name] = outcome.summary(bootstrap, values)
-        draws[name] = store_draws(outcome, bootstrap, values)
-        if include_faces and (labelled.pairs is not None or labelled.rows is not None):
-            errors += worst_errors(labelled, loaded, cache=cache, workers=job.workers)
+        if given is not None:
+            outcomes = outcomes_of(labelled, given, threshold=threshold)
+        elif loaded is not None:
+            outcomes = measure(
+                labelled, loaded, cache=cache, workers=job.workers, progress=progress, threshold=threshold
+            )
+            if include_faces and labelled.benchmark is None:
+                errors += worst_errors(labelled, loaded, cache=cache, workers=job.workers)
+        for name, outcome in outcomes.items():
+            values = outcome.values(bootstrap.weights(len(outcome.people)))
+            results[name] = outcome.summary(bootstrap, values)
+            draws[name] = store_draws(outcome, bootstrap, values)
         labelled.close()
     return Evaluated(results, draws, tuple(errors))
+
+
+def _embeddings_for(job: EvaluateJob) -> Embedded:
+    if len(job.evaluate) != 1 or job.evaluate[0].distractors is not None:
+        raise SettingError(
+            "embeddings from a file belong to one set without distractors",
+            where=job.recogniser,
+            remedy="give one set at a time, or the recogniser itself",
+        )
+    return read_embeddings(job.recogniser)
+
+
+def _threshold(text: str | None, recogniser: Recogniser | None) -> float | None:
+    """``0.31`` or ``contract:1e-3`` as a number."""
+    if text is None:
+        return None
+    kind, colon, target = text.partition(":")
+    try:
+        if not colon:
+            return float(text)
+        if kind == "contract" and recogniser is not None and float(target) > 0:
+            return recogniser.contract.threshold(target)
+    except ValueError:
+        pass
+    raise SettingError(f"threshold {text!r} is no score", remedy="give a number, or contract:1e-3 with a model file")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, get_args
 
 from wildstyle.adaptation import AdaptSettings
 from wildstyle.errors import SettingError
+from wildstyle.evaluation.old_rules import FmrRule
+from wildstyle.evaluation.pooling import PoolingRule
+from wildstyle.evaluation.survface import Gallery
 from wildstyle.faces.cutting import IngestOptions
 from wildstyle.synthesis import FitSettings
 
@@ -23,11 +26,18 @@ class EvaluationSpec:
 
     Attributes:
         name: short name used in tables, unique in a job.
-        path: a pair set (tar with ``pairs.txt``, or ``.bin``) or a manifest (``.csv``).
+        path: a pair set (tar with ``pairs.txt``, or ``.bin``), a manifest (``.csv`` or ``.parquet``), or the folder of
+            a public benchmark as it is handed out.
         faces: where a manifest's faces lie; the manifest's own folder if None.
         distractors: faces added to the gallery, one image a person, or None.
         role: "target" if it shows the user's cameras (the gain is looked for here), "guard" if it must
             not get worse. A pair set is a guard and a manifest a target unless said otherwise.
+        by: columns whose values make groups: ``media``, ``camera`` or any other.
+        bands: edges of the size bands in px; None: the usual ones.
+        pooling: how templates are pooled, e.g. ``N1D0F0``, ``mean`` or ``norm-weighted``; None: as the protocol has it.
+        fmr_rule: ``nearest`` or ``kth`` add the figures of older tables.
+        discard_by: qualities for error-versus-discard curves.
+        gallery: QMUL-SurvFace: ``images`` or ``prototypes``.
     """
 
     name: str
@@ -35,54 +45,119 @@ class EvaluationSpec:
     faces: Path | None = None
     distractors: Path | None = None
     role: EvaluationRole = "guard"
+    by: tuple[str, ...] = ()
+    bands: tuple[float, ...] | None = None
+    pooling: str | None = None
+    fmr_rule: FmrRule = "strict"
+    discard_by: tuple[str, ...] = ()
+    gallery: Gallery = "images"
 
     @property
     def is_manifest(self) -> bool:
-        """Whether the set is a manifest of faces rather than a list of pairs."""
-        return self.path.suffix.lower() == ".csv"
+        """Whether the set is a manifest of faces rather than a list of pairs or a benchmark's folder."""
+        return self.path.suffix.lower() in (".csv", ".parquet")
+
+
+_FORM = (
+    "name=path[,faces=path][,distractors=path][,role=target|guard][,by=column+column][,bands=24+32+64]"
+    "[,pooling=N1D0F0|mean|norm-weighted][,fmr_rule=nearest|kth][,discard_by=min_side+norm][,gallery=prototypes]"
+)
+_PATHS = ("faces", "distractors")
+_LISTS = ("by", "discard_by")
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "role": get_args(EvaluationRole),
+    "fmr_rule": get_args(FmrRule),
+    "gallery": get_args(Gallery),
+}
 
 
 def parse_evaluation(text: str) -> EvaluationSpec:
-    """Read ``name=path[,faces=path][,distractors=path][,role=target|guard]``.
+    """Read ``name=path`` and options after commas; several values of one option are joined by ``+``.
 
     Raises:
         SettingError: the text has another form.
 
     >>> parse_evaluation("lfw=lfw.tar").role
     'guard'
-    >>> parse_evaluation("shop=shop.csv,faces=shop.tar").faces.name
-    'shop.tar'
+    >>> parse_evaluation("shop=shop.csv,faces=shop.tar,by=camera+media").by
+    ('camera', 'media')
     """
-    form = "name=path[,faces=path][,distractors=path][,role=target|guard]"
     first, *rest = text.split(",")
     name, equals, path = first.partition("=")
     if not (equals and name.strip() and path.strip()):
-        raise SettingError(f"evaluation {text!r} has not the form {form}", remedy="give it a name, as in lfw=pairs.tar")
-    options: dict[str, str] = {}
-    for part in rest:
-        key, equals, value = part.partition("=")
-        if key not in ("faces", "distractors", "role") or not value:
-            raise SettingError(f"evaluation {text!r}: can't read {part!r}", remedy=f"write {form}")
-        options[key] = value
-    role = options.get("role", "target" if path.lower().endswith(".csv") else "guard")
-    if role not in ("target", "guard"):
-        raise SettingError(f"evaluation {text!r}: role is {role!r}", remedy="choose target or guard")
-    return EvaluationSpec(
-        name=name.strip(),
-        path=Path(path),
-        faces=Path(options["faces"]) if "faces" in options else None,
-        distractors=Path(options["distractors"]) if "distractors" in options else None,
-        role="target" if role == "target" else "guard",
-    )
+        raise SettingError(
+            f"evaluation {text!r} has not the form {_FORM}", remedy="give it a name, as in lfw=pairs.tar"
+        )
+    given = dict(_option(part, text) for part in rest)
+    default = "target" if Path(path).suffix.lower() in (".csv", ".parquet") else "guard"
+    return EvaluationSpec(**{"name": name.strip(), "path": Path(path), "role": default, **given})
+
+
+def _option(part: str, text: str) -> tuple[str, Any]:
+    key, _, value = part.partition("=")
+    known = {field.name for field in fields(EvaluationSpec)} - {"name", "path"}
+    if key not in known or not value:
+        raise SettingError(f"evaluation {text!r}: can't read {part!r}", remedy=f"write {_FORM}")
+    if key in _PATHS:
+        return key, Path(value)
+    if key in _LISTS:
+        return key, tuple(value.split("+"))
+    if key == "bands":
+        try:
+            return key, tuple(float(edge) for edge in value.split("+"))
+        except ValueError as error:
+            raise SettingError(
+                f"evaluation {text!r}: bands are numbers, not {value!r}", remedy="as 24+32+64"
+            ) from error
+    if key in _CHOICES and value not in _CHOICES[key]:
+        raise SettingError(f"evaluation {text!r}: {key} is {value!r}", remedy=f"choose {' or '.join(_CHOICES[key])}")
+    if key == "pooling":
+        PoolingRule.parse(value)
+    return key, value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluateJob:
-    """A recogniser to be measured."""
+    """A recogniser to be measured.
+
+    Attributes:
+        recogniser: model file, or a ``.npy`` of embeddings (N, D), one row a face of the one set.
+        evaluate: labelled sets.
+        contract: as in ``AdaptJob``.
+        seed: of the intervals.
+        workers: reading threads.
+        threshold: score from which on a deployed system accepts: a number, or ``contract:1e-3`` for the calibrated one.
+    """
 
     recogniser: Path
     evaluate: tuple[EvaluationSpec, ...]
     contract: str | None = None
+    seed: int = 0
+    workers: int = 2
+    threshold: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalibrateJob:
+    """A recogniser whose thresholds are wanted.
+
+    Attributes:
+        recogniser: model file.
+        evaluate: labelled sets; thresholds are found on each.
+        targets: wanted false match rates.
+        contract: as in ``AdaptJob``.
+        into: model file to write with what was found in its contract, or None.
+        force: let ``into`` replace a file.
+        seed: of the intervals.
+        workers: reading threads.
+    """
+
+    recogniser: Path
+    evaluate: tuple[EvaluationSpec, ...]
+    targets: tuple[float, ...] = (1e-2, 1e-3)
+    contract: str | None = None
+    into: Path | None = None
+    force: bool = False
     seed: int = 0
     workers: int = 2
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wildstyle.errors import ContractError, InputError
-from wildstyle.evaluation import Outcome, evaluate_identification, evaluate_pairs
+from wildstyle.errors import ContractError, InputError, SettingError
+from wildstyle.evaluation import IdentificationOptions, Outcome, evaluate_identification, evaluate_pairs
+from wildstyle.evaluation.pairs import PairOptions
+from wildstyle.evaluation.pooling import PoolingRule
 from wildstyle.faces import (
     FaceSource,
     ManifestRow,
@@ -20,7 +24,9 @@ from wildstyle.faces import (
     read_manifest,
 )
 from wildstyle.faces.decode import read_header
+from wildstyle.faces.recut import Mirrored
 from wildstyle.recognisers import EmbeddingCache, Recogniser, embed_source
+from wildstyle.verbs.benchmarks import Benchmark, Embedded, benchmark_of
 from wildstyle.verbs.jobs import EvaluationSpec
 from wildstyle.verbs.progress import Progress, Silent
 
@@ -35,6 +41,7 @@ class LabelledSet:
         rows: the manifest's rows, or None for a pair set.
         pairs: the pair list, or None for a manifest.
         distractors: one face a person, or None.
+        benchmark: the kind of a public benchmark and its lists, or None.
     """
 
     spec: EvaluationSpec
@@ -42,6 +49,7 @@ class LabelledSet:
     rows: tuple[ManifestRow, ...] | None = None
     pairs: PairList | None = None
     distractors: FaceSource | None = None
+    benchmark: tuple[Benchmark, Any] | None = None
 
     @property
     def images(self) -> int:
@@ -55,12 +63,20 @@ class LabelledSet:
             self.distractors.close()
 
 
-def open_labelled(spec: EvaluationSpec) -> LabelledSet:
+def open_labelled(spec: EvaluationSpec, *, size: int = 112) -> LabelledSet:
     """Open the files of one labelled set.
+
+    Args:
+        spec: what the user named.
+        size: side in px to which a benchmark's pictures are aligned.
 
     Raises:
         InputError: a file is missing or is not what its name says.
     """
+    kind = benchmark_of(spec.path)
+    if kind is not None:
+        layout = kind.read(spec.path)
+        return LabelledSet(spec, kind.faces(layout, size), benchmark=(kind, layout))
     distractors = None if spec.distractors is None else _first_of_each_person(open_faces(spec.distractors))
     if not spec.is_manifest:
         faces, pairs = open_pairs(spec.path)
@@ -84,25 +100,115 @@ def measure(
     cache: EmbeddingCache | None = None,
     workers: int = 2,
     progress: Progress | None = None,
-) -> Outcome:
-    """Embed a labelled set and run its protocol.
+    threshold: float | None = None,
+) -> dict[str, Outcome]:
+    """Embed a labelled set and run its protocols.
+
+    Args:
+        threshold: score from which on a deployed system accepts; its errors are then measured too.
+
+    Returns:
+        Outcomes by name: that of the set, with the protocol's behind it where a benchmark has several.
 
     Raises:
         ContractError: the faces have another size than the recogniser takes.
     """
     progress = progress or Silent()
     progress.stage("measure", f"{labelled.spec.name}, {labelled.images:,} faces")
-    check_size(labelled.faces, recogniser)
-    vectors, ok = _embed(labelled.faces, recogniser, cache, workers)
+    if labelled.benchmark is None:
+        check_size(labelled.faces, recogniser)
+    faces = _embed(labelled.faces, recogniser, cache, workers)
+    if _wants_mirrored(labelled):
+        faces = replace(faces, mirrored=_mirrored(labelled.faces, recogniser, workers))
+    distractors = None
+    if labelled.distractors is not None:
+        found = _embed(labelled.distractors, recogniser, cache, workers)
+        distractors = found.vectors[found.ok]
+    return outcomes_of(labelled, faces, distractors=distractors, threshold=threshold)
+
+
+def outcomes_of(
+    labelled: LabelledSet,
+    faces: Embedded,
+    *,
+    distractors: NDArray[np.float32] | None = None,
+    threshold: float | None = None,
+) -> dict[str, Outcome]:
+    """Run the protocols of a labelled set on embeddings that are at hand.
+
+    Raises:
+        InputError: there is not one embedding a face, or an option doesn't fit the set.
+    """
+    spec = labelled.spec
+    if len(faces.vectors) != len(labelled.faces):
+        raise InputError(
+            f"{spec.name} has {len(labelled.faces):,} faces, there are {len(faces.vectors):,} embeddings",
+            where=spec.path,
+            remedy="give one row a face, in the order of the set",
+        )
+    if labelled.benchmark is not None:
+        kind, layout = labelled.benchmark
+        if threshold is not None:
+            raise SettingError(f"errors at a fixed threshold are measured on pairs and manifests, not on {kind.kind}")
+        found = kind.outcomes(layout, faces, spec)
+        return {f"{spec.name} {protocol}".strip(): outcome for protocol, outcome in found.items()}
     if labelled.pairs is not None:
         people = labelled.faces.subjects()
         known = people if any(p is not None for p in people) else None
-        return evaluate_pairs(vectors, ok, labelled.pairs, data=labelled.spec.name, people=known)
-    distractors = None
-    if labelled.distractors is not None:
-        found, good = _embed(labelled.distractors, recogniser, cache, workers)
-        distractors = found[good]
-    return evaluate_identification(vectors, ok, labelled.rows or (), data=labelled.spec.name, distractors=distractors)
+        options = PairOptions(fmr_rule=spec.fmr_rule, threshold=threshold)
+        pairs = labelled.pairs
+        outcome: Outcome = evaluate_pairs(faces.vectors, faces.ok, pairs, data=spec.name, people=known, options=options)
+        return {spec.name: outcome}
+    rows = labelled.rows or ()
+    asked = _identification_options(spec, threshold)
+    outcome = evaluate_identification(
+        faces.vectors, faces.ok, rows, data=spec.name, distractors=distractors, options=asked, norms=faces.norms
+    )
+    return {spec.name: outcome}
+
+
+def read_embeddings(path: Path) -> Embedded:
+    """Embeddings that were computed elsewhere: a ``.npy`` of (N, D) floats; rows of zeros or NaN are failures.
+
+    Raises:
+        InputError: the file is no such array.
+    """
+    try:
+        raw = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise InputError("is no .npy file of numbers", where=path, remedy="write it with numpy.save") from error
+    if raw.ndim != 2 or not np.issubdtype(raw.dtype, np.floating):
+        raise InputError(f"holds {raw.dtype} of shape {raw.shape}, expected floats (N, D)", where=path)
+    vectors = np.array(raw, np.float32)
+    norms = np.sqrt(np.einsum("nd,nd->n", vectors, vectors, dtype=np.float64)).astype(np.float32)
+    ok = np.isfinite(norms) & (norms > 1e-6)
+    vectors /= np.where(ok, norms, np.float32(1))[:, None]
+    return Embedded(vectors, ok, norms)
+
+
+def _identification_options(spec: EvaluationSpec, threshold: float | None) -> IdentificationOptions:
+    usual = IdentificationOptions()
+    return IdentificationOptions(
+        bands=usual.bands if spec.bands is None else spec.bands,
+        by=spec.by,
+        pooling=usual.pooling if spec.pooling is None else PoolingRule.parse(spec.pooling),
+        fmr_rule=spec.fmr_rule,
+        discard_by=spec.discard_by,
+        threshold=threshold,
+    )
+
+
+def _wants_mirrored(labelled: LabelledSet) -> bool:
+    pooling = labelled.spec.pooling
+    wanted = pooling is not None and PoolingRule.parse(pooling).flip
+    if wanted and labelled.benchmark is None:
+        raise SettingError(f"pooling {pooling} adds mirrored faces, which only the IJB protocols do", remedy="use F0")
+    return wanted
+
+
+def _mirrored(faces: FaceSource, recogniser: Recogniser, workers: int) -> NDArray[np.float32]:
+    found = embed_source(recogniser, Mirrored(faces), workers=workers)
+    return np.where(found.ok[:, None], found.vectors * found.norms[:, None], np.float32(0))
 
 
 def check_size(faces: FaceSource, recogniser: Recogniser, *, sample: int = 16) -> None:
@@ -137,11 +243,9 @@ def spread(count: int, sample: int) -> list[int]:
     return sorted({int(i) for i in np.linspace(0, count - 1, min(sample, count))}) if count else []
 
 
-def _embed(
-    faces: FaceSource, recogniser: Recogniser, cache: EmbeddingCache | None, workers: int
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    embedded = embed_source(recogniser, faces, cache=cache, workers=workers)
-    return embedded.vectors, embedded.ok
+def _embed(faces: FaceSource, recogniser: Recogniser, cache: EmbeddingCache | None, workers: int) -> Embedded:
+    found = embed_source(recogniser, faces, cache=cache, workers=workers)
+    return Embedded(found.vectors, found.ok, found.norms)
 
 
 def _first_of_each_person(faces: FaceSource) -> FaceSource:
