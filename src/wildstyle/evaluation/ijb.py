@@ -10,14 +10,12 @@ false alarm is possible, and what they call FPIR is a rate of pairs; that figure
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wildstyle.errors import InputError, NotMeasurable
-from wildstyle.evaluation.averages import MeanQuestion
 from wildstyle.evaluation.items import Items
 from wildstyle.evaluation.listed import listed_scores
 from wildstyle.evaluation.old_rules import measure_at
@@ -31,18 +29,15 @@ from wildstyle.evaluation.rates import (
     reliability_note,
 )
 from wildstyle.evaluation.result import Measure
-from wildstyle.evaluation.search import Search, Side, search_apart
 from wildstyle.evaluation.shares import Impostors, Question
-from wildstyle.faces.layouts.ijb import IjbLayout, TemplateList
+from wildstyle.evaluation.two_galleries import Searched, open_set_questions, rank_questions, search_both
+from wildstyle.faces.layouts.ijb import IjbLayout
 
 VERSION = "1"
 FMR_TARGETS = (1e-4, 1e-6, 1e-5, 1e-3, 1e-2, 1e-1)
 FPIR_TARGETS = (1e-2, 1e-1)
-RANKS = (1, 5, 10)
 INSIGHTFACE = PoolingRule(norm=True, detector=True)
 """N1D1F0: the default of InsightFace's script. AdaFace's official one is N1D0F1: the two never compare."""
-
-_LEGACY_KEPT = 20_000
 
 _COMMON = {
     "flip": "none, unless the pooling says F1",
@@ -172,10 +167,10 @@ def evaluate_ijb_search(
         raise InputError("the lists of the 1:N protocol are not there", where=layout.root / "meta")
     templates = templates or pooled_templates(faces, layout, rule)
     subjects, names = _subjects_of(layout)
-    sides, joined = _search_both(layout.galleries, layout.probes, templates, subjects)
+    sides, joined = search_both(layout.galleries, layout.probes, templates, subjects)
     questions = (
-        *_rank_questions(sides, joined),
-        *(question for target in FPIR_TARGETS for question in _open_set(sides, layout, target)),
+        *rank_questions(sides, joined),
+        *(question for target in FPIR_TARGETS for question in open_set_questions(sides, target)),
     )
     return Outcome(
         protocol=f"{layout.kind} 1:N",
@@ -205,75 +200,7 @@ def evaluate_ijb_search(
     )
 
 
-@dataclass(frozen=True)
-class _Searched:
-    """All probes searched in one gallery, or in both joined."""
-
-    name: str
-    gallery: Side
-    people: NDArray[np.int64]
-    ok: NDArray[np.bool_]
-    mated: NDArray[np.bool_]
-    found: Search
-    top: Items
-
-
-def _search_both(
-    galleries: tuple[TemplateList, ...], probes: TemplateList, templates: Pooled, subjects: Mapping[int, int]
-) -> tuple[list[_Searched], _Searched]:
-    def people_of(listed: TemplateList) -> NDArray[np.int64]:
-        return np.fromiter((subjects[s] for s in listed.subjects.tolist()), np.int64, len(listed))
-
-    people, rows = people_of(probes), templates.place(probes.templates)
-    owners = [people_of(gallery) for gallery in galleries]
-    if np.isin(owners[0], owners[1]).any():
-        raise NotMeasurable("the two galleries share people: there are no non-mated probes")
-    sides = []
-    for gallery, owner in zip(galleries, owners, strict=True):
-        place = templates.place(gallery.templates)
-        good = templates.ok[place]
-        sides.append(Side(templates.vectors[place[good]], owner[good]))
-    ok = templates.ok[rows]
-    apart, both, top = search_apart(Side(templates.vectors[rows[ok]], people[ok]), sides, impostors_kept=_LEGACY_KEPT)
-    searched = [
-        _Searched(gallery.name, side, people, ok, np.isin(people, owner), found.spread(ok), top)
-        for gallery, side, owner, found in zip(galleries, sides, owners, apart, strict=True)
-    ]
-    whole = Side(*(np.concatenate([getattr(side, column) for side in sides]) for column in ("vectors", "people")))
-    mated = np.any([s.mated for s in searched], axis=0)
-    return searched, _Searched("joined", whole, people, ok, mated, both.spread(ok), top)
-
-
-def _rank_questions(sides: list[_Searched], joined: _Searched) -> list[Question]:
-    out = []
-    for rank in RANKS:
-        hits = [np.isfinite(s.found.mate) & (s.found.ahead < rank) for s in sides]
-        mated = [s.mated for s in sides]
-        values = np.concatenate([h[m] for h, m in zip(hits, mated, strict=True)]).astype(np.float32)
-        first = np.concatenate([s.people[s.mated] for s in sides])
-        which = np.repeat(np.arange(len(sides)), [int(m.sum()) for m in mated])
-        groups = {"all": np.ones(len(values), bool), **{f"gallery={s.name}": which == i for i, s in enumerate(sides)}}
-        out.append(Question(f"rank-{rank}", Items(values, first), groups))
-    for rank in RANKS:
-        hit = (np.isfinite(joined.found.mate) & (joined.found.ahead < rank))[joined.mated]
-        items = Items(hit.astype(np.float32), joined.people[joined.mated])
-        out.append(Question(f"rank-{rank} joined-gallery", items, {"all": np.ones(len(items), bool)}))
-    return out
-
-
-def _open_set(sides: list[_Searched], layout: IjbLayout, target: float) -> list[Question]:
-    parts = []
-    for s in sides:
-        first = np.where(s.found.ahead == 0, s.found.mate, np.float32(-np.inf))
-        items = Items(first[s.mated], s.people[s.mated])
-        others = s.ok & ~s.mated
-        impostors = Impostors.of(Items(s.found.best_other[others], s.people[others]))
-        everyone = {"all": np.ones(len(items), bool)}
-        parts.append(Question(f"tpir@fpir={rate_name(target)} {s.name}", items, everyone, impostors, target))
-    return [MeanQuestion.of(f"tpir@fpir={rate_name(target)}", parts), *parts]
-
-
-def _legacy(joined: _Searched, rate: float) -> Measure:
+def _legacy(joined: Searched, rate: float) -> Measure:
     """The joined-gallery figure: a rate of pairs a probe, the ceil(n rate)-th highest of all, no rank asked."""
     name = f"tpir@fpir={rate_name(rate)} joined-gallery legacy"
     place = int(np.ceil(len(joined.people) * rate))

@@ -18,6 +18,7 @@ from wildstyle.evaluation.ijb import (
     evaluate_ijb_search,
     pooled_templates,
 )
+from wildstyle.evaluation.ijbs import NORM_WEIGHTED, evaluate_ijbs
 from wildstyle.evaluation.pooling import PoolingRule
 from wildstyle.evaluation.survface import evaluate_survface, evaluate_survface_pairs
 from wildstyle.evaluation.tinyface import evaluate_tinyface
@@ -81,6 +82,12 @@ def _ijb(layout: known.IjbLayout, faces: Embedded, spec: EvaluationSpec) -> dict
     return found
 
 
+def _ijbs(layout: known.IjbsLayout, faces: Embedded, spec: EvaluationSpec) -> dict[str, Outcome]:
+    rule = NORM_WEIGHTED if spec.pooling is None else PoolingRule.parse(spec.pooling)
+    given = FaceEmbeddings(faces.vectors, faces.ok, faces.norms)
+    return {name: evaluate_ijbs(given, layout, name, rule=rule, data=spec.name) for name in layout.protocols}
+
+
 def _tinyface(layout: known.TinyFaceLayout, faces: Embedded, spec: EvaluationSpec) -> dict[str, Outcome]:
     return {"": evaluate_tinyface(faces.vectors, faces.ok, layout, data=spec.name)}
 
@@ -96,6 +103,7 @@ def _survface_pairs(layout: known.SurvFacePairs, faces: Embedded, spec: Evaluati
 
 BENCHMARKS: tuple[Benchmark, ...] = (
     Benchmark("ijb", lambda path: known.ijb_kind(path) is not None, known.read_ijb, known.open_ijb_faces, _ijb),
+    Benchmark("ijbs", known.looks_like_ijbs, known.read_ijbs, known.open_ijbs_faces, _ijbs),
     Benchmark("tinyface", known.looks_like_tinyface, known.read_tinyface, known.open_tinyface_faces, _tinyface),
     Benchmark("survface", known.looks_like_survface, known.read_survface, known.open_survface_faces, _survface),
     Benchmark(

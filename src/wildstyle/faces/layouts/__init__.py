@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from wildstyle.faces.layouts.fanvid import VideoBoxes, read_video_boxes
 from wildstyle.faces.layouts.ijb import IjbLayout, TemplateList, ijb_kind, open_ijb_faces, read_ijb
+from wildstyle.faces.layouts.ijbs import IjbsLayout, looks_like_ijbs, open_ijbs_faces, read_ijbs
 from wildstyle.faces.layouts.survface import (
     SurvFaceLayout,
     SurvFacePairs,
@@ -18,6 +19,7 @@ from wildstyle.faces.layouts.tinyface import TinyFaceLayout, looks_like_tinyface
 
 __all__ = [
     "IjbLayout",
+    "IjbsLayout",
     "SurvFaceLayout",
     "SurvFacePairs",
     "TemplateList",
@@ -25,13 +27,16 @@ __all__ = [
     "VideoBoxes",
     "has_survface_pairs",
     "ijb_kind",
+    "looks_like_ijbs",
     "looks_like_survface",
     "looks_like_tinyface",
     "open_ijb_faces",
+    "open_ijbs_faces",
     "open_survface_faces",
     "open_survface_pair_faces",
     "open_tinyface_faces",
     "read_ijb",
+    "read_ijbs",
     "read_survface",
     "read_survface_pairs",
     "read_tinyface",
