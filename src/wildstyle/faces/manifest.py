@@ -1,4 +1,4 @@
-"""CSV manifests: what is known of each face, beside the images.
+"""Manifests: what is known of each face, beside the images; as CSV, or as parquet with the same columns.
 
 Columns: ``file, subject, media, template, role, enrolled, min_side, detector_score`` and, where known,
 ``eye_distance, landmarks, label``; only ``file`` must be there, any other column becomes an attribute.
@@ -11,9 +11,10 @@ import csv
 import difflib
 import io
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +25,6 @@ from wildstyle.faces.record import Face, FaceRecord
 from wildstyle.faces.row import ALIASES, KNOWN_COLUMNS, ManifestRow, parse_row
 from wildstyle.faces.source import FaceSource, Subset
 from wildstyle.runs.atomic import write_text
-
-_LONGEST_CELL = 2**17
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +46,7 @@ class Manifest:
 
 
 def read_manifest(path: str | Path) -> Manifest:
-    """Read a manifest; every row is checked.
+    """Read a manifest, CSV or ``.parquet``; every row is checked.
 
     Raises:
         InputError: the file is missing or no UTF-8, there is no ``file`` column, a column comes twice or
@@ -55,12 +54,17 @@ def read_manifest(path: str | Path) -> Manifest:
         CorruptArchive: a row has more or fewer cells than the header.
         LabelError: a label is no integer >= 0.
         HostileFile: a file name leaves its folder.
+        MissingExtra: it is parquet and pyarrow is not installed.
     """
     path = Path(path)
+    if path.suffix.lower() == ".parquet":
+        from wildstyle.faces.parquet import read_parquet_manifest  # it needs this module
+
+        return read_parquet_manifest(path)
     reader = csv.reader(io.StringIO(_text(path), newline=""), strict=True)
     try:
         header = [name.strip() for name in next(reader, [])]
-        _check_header(header, path)
+        check_columns(header, path)
         rows = []
         for cells in reader:
             if cells:
@@ -74,7 +78,7 @@ def read_manifest(path: str | Path) -> Manifest:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")
+        return path.read_bytes().decode("utf-8-sig")  # reading text would change line ends inside cells
     except OSError as error:
         raise InputError(
             f"manifest can't be read ({error.strerror or error})", where=path, remedy="check the path"
@@ -83,7 +87,12 @@ def _text(path: Path) -> str:
         raise InputError(f"manifest is no UTF-8 text ({error})", where=path, remedy="save it as UTF-8") from error
 
 
-def _check_header(header: Sequence[str], path: Path) -> None:
+def check_columns(header: Sequence[str], path: Path, needed: Sequence[str] = ("file",)) -> None:
+    """Refuse a header that can't be meant.
+
+    Raises:
+        InputError: a column comes twice, looks like a known one misspelt, or one that is needed is missing.
+    """
     known = [ALIASES.get(name, name) for name in header]
     twice = [name for name, times in Counter(known).items() if times > 1]
     if twice:
@@ -97,7 +106,7 @@ def _check_header(header: Sequence[str], path: Path) -> None:
                 where=path,
                 remedy=f"if you mean {near[0]!r}, write it so; else rename it",
             )
-    if "file" not in known:
+    if not set(needed) <= set(known):
         raise InputError(
             f"manifest has no column 'file', only {', '.join(map(repr, header)) or 'nothing'}",
             where=path,
@@ -120,10 +129,27 @@ def write_manifest(path: str | Path, rows: Iterable[ManifestRow]) -> None:
     present = {name for row in cells for name in row}
     columns = [*KNOWN_COLUMNS[:8], *(name for name in KNOWN_COLUMNS[8:] if name in present), *extra]
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(cells)
+    write = row_writer(text, columns)
+    for row in cells:
+        write(row)
     write_text(Path(path), text.getvalue())
+
+
+def row_writer(file: TextIO, columns: Sequence[str]) -> Callable[[Mapping[str, str]], None]:
+    """Write the header of a manifest; what comes back writes one row, with missing cells left empty.
+
+    Args:
+        file: opened with ``newline=""``.
+        columns: all columns, in order.
+    """
+    plain, quoted = (csv.writer(file, quoting=q, lineterminator="\n") for q in (csv.QUOTE_MINIMAL, csv.QUOTE_ALL))
+
+    def write(cells: Sequence[str]) -> None:
+        # A bare carriage return ends a row for readers, yet csv does not quote it by itself.
+        (quoted if any("\r" in cell for cell in cells) else plain).writerow(cells)
+
+    write(columns)
+    return lambda row: write([row.get(column, "") for column in columns])
 
 
 def _cells(row: ManifestRow) -> dict[str, str]:

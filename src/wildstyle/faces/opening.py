@@ -7,8 +7,10 @@ from pathlib import Path
 
 from wildstyle.errors import InputError
 from wildstyle.faces.folder import FolderSource
+from wildstyle.faces.hub_dataset import SavedDataset, is_saved_dataset, only_parquet
 from wildstyle.faces.manifest import Manifest, ManifestSource, read_manifest
 from wildstyle.faces.pairs_bin import BinSource
+from wildstyle.faces.parquet import ParquetSource, holds_pictures
 from wildstyle.faces.recordio import RecordSource
 from wildstyle.faces.source import FaceSource
 from wildstyle.faces.tar import TarSource
@@ -23,9 +25,10 @@ def open_faces(path: str | Path, *, name: str | None = None, manifest: str | Pat
     Args:
         path: a folder of images; a ``.tar``; shards as ``name-{000..003}.tar`` or a folder that holds
             only them; a ``.rec``; a ``.bin``; a ``.csv`` manifest, whose images lie in a tar of the same
-            stem or else relative to the manifest.
+            stem or else relative to the manifest; a ``.parquet``, which holds the images or is a manifest
+            like the ``.csv``, or shards of one; a folder that Hugging Face ``save_to_disk`` wrote.
         name: short name; from the path by default.
-        manifest: CSV file that describes the faces at ``path``.
+        manifest: CSV or parquet file that describes the faces at ``path``.
 
     Raises:
         InputError: the path does not exist or is of no known kind; and what the readers raise.
@@ -34,14 +37,24 @@ def open_faces(path: str | Path, *, name: str | None = None, manifest: str | Pat
         return ManifestSource(read_manifest(manifest), open_faces(path, name=name), name=name)
     shards = expand_braces(str(path))
     if len(shards) > 1:
-        return TarSource(shards, name=name)
+        parquet = shards[0].lower().endswith(".parquet")
+        return ParquetSource(shards, name=name) if parquet else TarSource(shards, name=name)
     path = Path(shards[0])
     if path.is_dir():
-        inside = _only_shards(path)
-        return TarSource(inside, name=name or path.name) if inside else FolderSource(path, name=name)
+        return _open_folder(path, name)
     if not path.exists():
         raise InputError("does not exist", where=path, remedy="check the path")
     return _open_file(path, name)
+
+
+def _open_folder(path: Path, name: str | None) -> FaceSource:
+    if is_saved_dataset(path):
+        return SavedDataset(path, name=name)
+    if inside := _only_shards(path):
+        return TarSource(inside, name=name or path.name)
+    if inside := only_parquet(path):
+        return ParquetSource(inside, name=name or path.name)
+    return FolderSource(path, name=name)
 
 
 def _open_file(path: Path, name: str | None) -> FaceSource:
@@ -54,12 +67,14 @@ def _open_file(path: Path, name: str | None) -> FaceSource:
             return BinSource(path, name=name)
         case ".csv":
             return _open_manifest(path, name)
+        case ".parquet":
+            return ParquetSource(path, name=name) if holds_pictures(path) else _open_manifest(path, name)
         case ".idx" | ".lst":
             raise InputError("is only the index of a record file", where=path, remedy="give the .rec beside it")
     raise InputError(
         f"no kind of faces is known for {path.suffix!r}",
         where=path,
-        remedy="give a folder of images, a .tar, a .rec, a .bin or a .csv manifest",
+        remedy="give a folder of images, a .tar, a .rec, a .bin, a .csv manifest or a .parquet",
     )
 
 

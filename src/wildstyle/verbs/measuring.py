@@ -24,6 +24,7 @@ from wildstyle.faces import (
     read_manifest,
 )
 from wildstyle.faces.decode import read_header
+from wildstyle.faces.parquet import holds_pictures
 from wildstyle.faces.recut import Mirrored
 from wildstyle.recognisers import EmbeddingCache, Recogniser, embed_source
 from wildstyle.verbs.benchmarks import Benchmark, Embedded, benchmark_of
@@ -82,7 +83,8 @@ def open_labelled(spec: EvaluationSpec, *, size: int = 112) -> LabelledSet:
         faces, pairs = open_pairs(spec.path)
         return LabelledSet(spec, faces, pairs=pairs, distractors=distractors)
     manifest = read_manifest(spec.path)
-    images = open_faces(spec.faces if spec.faces is not None else spec.path.parent)
+    embedded = spec.path.suffix.lower() == ".parquet" and holds_pictures(spec.path)
+    images = open_faces(spec.faces or (spec.path if embedded else spec.path.parent))
     source = ManifestSource(manifest, images, name=spec.name)
     if not {"gallery", "probe"} <= {row.role for row in manifest.rows}:
         raise InputError(
