@@ -80,6 +80,29 @@ def build_command(
     console.print(f"wildstyle evaluate MODEL {escape(report.evaluate)}", soft_wrap=True)
 
 
+@protocol_app.command("video")
+def video_command(
+    truth: Annotated[Path, typer.Argument(help="CSV or JSON of true boxes: clip, frame, x1, y1, x2, y2, identity.")],
+    found: Annotated[Path, typer.Argument(help="The same of what a system found.")],
+    seed: Annotated[int, typer.Option(help="Seed of the intervals.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="Write the result to this JSON file too.")] = None,
+) -> None:
+    """Score boxes and names in clips: detection and identity together, and apart."""
+    from wildstyle.runs.atomic import write_json
+    from wildstyle.verbs.scoring_video import score_video
+
+    result = score_video(truth, found, seed=seed)
+    if out is not None:
+        write_json(out, result.to_json())
+    table = Table("figure", "share", "95 % over clips", "n", box=None)
+    for measure in result.measures:
+        share = "–" if measure.value is None else f"{100 * measure.value:.1f} %"
+        ends = measure.low is not None and measure.high is not None
+        between = f"{100 * (measure.low or 0):.1f} to {100 * (measure.high or 0):.1f}" if ends else "–"
+        table.add_row(escape(measure.name), share, between, f"{measure.n:,}")
+    console.print(table)
+
+
 def _edges(text: str) -> tuple[float, ...]:
     from wildstyle.errors import SettingError
 
