@@ -80,7 +80,7 @@ def diagnose(
     generator: Generator, identity: Recogniser, source: FaceSource, target: TargetFaces, settings: FitSettings
 ) -> FitDiagnostics:
     """Measure a generator on source faces and on held-back target faces."""
-    images = _some_source(source, settings)
+    images = some_source(source, settings)
     rng = item_rng(settings.seed, "diagnose")
     low = settings.like_target[1] / generator.max_magnitude
     codes = sample_codes(rng, len(images), generator.axes, generator.max_magnitude, zero_share=0.0)
@@ -146,9 +146,10 @@ def _statistics(images: Tensor) -> NDArray[np.float64]:
     return torch.cat([style_statistics(part) for part in torch.split(images, 64)]).double().numpy()
 
 
-def _some_source(source: FaceSource, settings: FitSettings) -> Tensor:
+def some_source(source: FaceSource, settings: FitSettings, count: int = _FACES) -> Tensor:
+    """At most ``count`` readable source faces, (N, 3, S, S) in [0, 1], chosen by the seed."""
     faces = []
-    for index in item_rng(settings.seed, "look").permutation(len(source))[:_FACES]:
+    for index in item_rng(settings.seed, "look").permutation(len(source))[:count]:
         try:
             faces.append(source.read(int(index)).image)
         except UnreadableFace:

@@ -97,6 +97,12 @@ class AxisEffects:
     factors: NDArray[np.float64]
     moved: NDArray[np.float64]
 
+    def renumbered(self, order: NDArray[np.int64], signs: NDArray[np.float32]) -> AxisEffects:
+        """The same of axes that were renumbered and turned."""
+        count = len(order)
+        ends = np.concatenate([np.where(signs > 0, order, order + count), np.where(signs > 0, order + count, order)])
+        return AxisEffects(self.factors[ends], self.moved[ends])
+
 
 def axis_effects(generator: StyleGenerator, images: Tensor, *, seed: int = 0) -> AxisEffects:
     """Apply every signed axis to clean faces (N, 3, S, S), N >= 8, and measure what changes."""

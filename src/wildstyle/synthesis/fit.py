@@ -14,7 +14,8 @@ from torch import Tensor
 
 from wildstyle.faces.source import FaceSource
 from wildstyle.recognisers import Recogniser
-from wildstyle.synthesis.diagnostics import FitDiagnostics, diagnose
+from wildstyle.synthesis.diagnostics import FitDiagnostics, diagnose, some_source
+from wildstyle.synthesis.explaining import AxisExplanation, axis_effects, axis_order, explain_axes, reorder_axes
 from wildstyle.synthesis.generator import Generator
 from wildstyle.synthesis.material import FitBatches, TargetFaces, read_target, refuse_equal, to_images
 from wildstyle.synthesis.settings import FitSettings
@@ -23,6 +24,7 @@ from wildstyle.synthesis.task import StyleScale, SynthesisTask
 from wildstyle.training import LoopPlan, LoopResult, Progress, train
 
 _SEEN_FOR_SCALE = 1024
+_SHOWN_TO_AXES = 64
 
 
 @dataclass(frozen=True)
@@ -33,11 +35,13 @@ class FittedGenerator:
         generator: the averaged generator, in evaluation mode, on the CPU, without gradients.
         loop: how the training went.
         diagnostics: how near it came to the target and what it does to identity.
+        axes: what each style axis does; they are ordered by how much.
     """
 
     generator: Generator
     loop: LoopResult
     diagnostics: FitDiagnostics
+    axes: tuple[AxisExplanation, ...] = ()
 
 
 def fit_generator(
@@ -48,7 +52,7 @@ def fit_generator(
     folder: Path,
     *,
     plan: LoopPlan,
-    on_step: Callable[[Progress], None] | None = None,
+    on_step: Callable[[Progress], bool | None] | None = None,
 ) -> FittedGenerator:
     """Fit a generator whose style space is what the target's camera does to faces.
 
@@ -61,7 +65,7 @@ def fit_generator(
         settings: what is asked.
         folder: where checkpoints and metrics go.
         plan: how long.
-        on_step: called after each step.
+        on_step: called after each step; where it returns True the fit ends there.
 
     Raises:
         InputError: the target is the source, or sizes differ.
@@ -77,7 +81,17 @@ def fit_generator(
     known = replace(plan, identity=_fingerprint(plan.identity, settings, identity, source, faces))
     loop = train(task, batches, known, folder, on_step=on_step)
     finished = task.averaged.to("cpu").eval()
-    return FittedGenerator(finished, loop, diagnose(finished, frozen.to("cpu"), source, faces, settings))
+    axes = in_order(finished, source, settings)
+    return FittedGenerator(finished, loop, diagnose(finished, frozen.to("cpu"), source, faces, settings), axes)
+
+
+def in_order(generator: Generator, source: FaceSource, settings: FitSettings) -> tuple[AxisExplanation, ...]:
+    """Number the axes by the size of their effect, turn them to the worse end, and say what each does."""
+    images = some_source(source, settings, _SHOWN_TO_AXES)
+    effects = axis_effects(generator, images)
+    order, signs = axis_order(effects)
+    reorder_axes(generator, order, signs)
+    return explain_axes(effects.renumbered(order, signs))
 
 
 def new_generator(settings: FitSettings) -> Generator:

@@ -36,7 +36,7 @@ def train(
     plan: LoopPlan,
     folder: Path,
     *,
-    on_step: Callable[[Progress], None] | None = None,
+    on_step: Callable[[Progress], bool | None] | None = None,
 ) -> LoopResult:
     """Train ``task`` to the end of ``plan``, continuing what ``folder`` holds of the same run.
 
@@ -49,7 +49,8 @@ def train(
             a thread of its own, some steps ahead. Tensors, or tuples, lists or dicts of them, on the CPU.
         plan: how long and how safe.
         folder: where the run lives; made if missing.
-        on_step: called in the first process after each step.
+        on_step: called after each step, in every process if in any; where it returns True in the first one, the run
+            ends there, complete.
 
     Raises:
         Interrupted: Ctrl-C or SIGTERM came; the finished steps are kept and the same call continues.
@@ -151,7 +152,7 @@ class _Run(Generic[Batch]):
 
     # -- stepping ----------------------------------------------------------------------------------------------
 
-    def go_on(self, stop: StopRequests, on_step: Callable[[Progress], None] | None) -> None:
+    def go_on(self, stop: StopRequests, on_step: Callable[[Progress], bool | None] | None) -> None:
         """Do the remaining steps."""
         main = self.accelerator.is_main_process
         log = MetricsLog(self.folder, resumed_at=self.done, tensorboard=self.plan.tensorboard) if main else None
@@ -161,6 +162,8 @@ class _Run(Generic[Batch]):
                     self._step(batch, self.done, self.total)
                     self.done += 1
                     self._after_step(any_process(self.accelerator, stop.wanted), log, on_step)
+                    if self.done >= self.total:
+                        break
         finally:
             if log is not None:
                 log.close()
@@ -171,7 +174,18 @@ class _Run(Generic[Batch]):
         self.vitals.take(step, self.task.step(on_device, step, total))
         self.images += _size(batch) * self.accelerator.num_processes
 
-    def _after_step(self, stopping: bool, log: MetricsLog | None, on_step: Callable[[Progress], None] | None) -> None:
+    def _after_step(
+        self, stopping: bool, log: MetricsLog | None, on_step: Callable[[Progress], bool | None] | None
+    ) -> None:
+        enough = False
+        if on_step is not None:
+            if self.done == self.total or self.done % self.plan.log_every == 0:
+                self.vitals.settle()
+            wanted = bool(on_step(self._progress()))
+            enough = any_process(self.accelerator, wanted and log is not None)
+        if enough:
+            # What is done is the whole run, also for whoever continues it.
+            self.total = self.done
         last = self.done == self.total
         logging = last or self.done % self.plan.log_every == 0
         saving = last or stopping or self.done % self.plan.checkpoint_every == 0
@@ -179,8 +193,6 @@ class _Run(Generic[Batch]):
             self.vitals.settle()
         if log is not None and logging:
             log.add(self.done, self.seconds, self.pace, self.vitals.values)
-        if on_step is not None and log is not None:
-            on_step(self._progress())
         if saving:
             self._save()
         if stopping and not last:

@@ -26,6 +26,7 @@ from wildstyle.verbs.measuring import spread
 
 _EYE_EDGES = [0, 8, 12, 16, 24, 32, 48, 64, 96, 1000]
 _CURVE_POINTS = 200
+_AXIS_MEANING = "mean change of pixels at its two ends, share of the range"
 
 
 def store_check(folder: RunFolder, report: CheckReport) -> None:
@@ -79,6 +80,10 @@ def fit_diagnostics(fitted: FittedGenerator, work: Path) -> Diagnostics:
                 name="identity follows the magnitude",
                 value=round(found.identity_correlation, 3),
                 meaning="correlation of wanted and reached identity distance over faces; 1 is full control",
+            ),
+            *(
+                Figure(name=axis.name, value=axis.moved, meaning="mean change of pixels at its ends")
+                for axis in fitted.axes
             ),
             Figure(name="steps", value=fitted.loop.steps),
             Figure(name="seconds", value=round(fitted.loop.seconds)),
