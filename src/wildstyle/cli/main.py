@@ -19,6 +19,7 @@ from wildstyle.cli.protocol import protocol_app
 from wildstyle.cli.recogniser import recogniser_app
 from wildstyle.cli.reporting import report_command
 from wildstyle.cli.screen import errors
+from wildstyle.cli.synthesis import fit_command, synthesise_command
 from wildstyle.cli.timing import timing_command
 from wildstyle.errors import Interrupted, WildstyleError
 
@@ -38,6 +39,8 @@ app.command("doctor")(doctor_command)
 app.command("overlap")(overlap_command)
 app.command("calibrate")(calibrate_command)
 app.command("report")(report_command)
+app.command("fit")(fit_command)
+app.command("synthesise")(synthesise_command)
 app.command("timing")(timing_command)
 app.command("demo")(demo_command)
 app.add_typer(faces_app, name="faces")

@@ -21,6 +21,7 @@ from wildstyle.synthesis.material import FitBatches, TargetFaces, read_target, r
 from wildstyle.synthesis.settings import FitSettings
 from wildstyle.synthesis.statistics import style_statistics
 from wildstyle.synthesis.task import StyleScale, SynthesisTask
+from wildstyle.synthesis.watching import Watch, Watcher
 from wildstyle.training import LoopPlan, LoopResult, Progress, train
 
 _SEEN_FOR_SCALE = 1024
@@ -52,7 +53,8 @@ def fit_generator(
     folder: Path,
     *,
     plan: LoopPlan,
-    on_step: Callable[[Progress], bool | None] | None = None,
+    on_step: Callable[[Progress], None] | None = None,
+    watch: Watch | None = None,
 ) -> FittedGenerator:
     """Fit a generator whose style space is what the target's camera does to faces.
 
@@ -65,7 +67,8 @@ def fit_generator(
         settings: what is asked.
         folder: where checkpoints and metrics go.
         plan: how long.
-        on_step: called after each step; where it returns True the fit ends there.
+        on_step: called after each step.
+        watch: looks at the generator now and then, and may end the fit early; None never looks.
 
     Raises:
         InputError: the target is the source, or sizes differ.
@@ -79,10 +82,30 @@ def fit_generator(
     generator, frozen = new_generator(settings), identity.frozen_copy()
     task = SynthesisTask(generator, frozen, settings, style_scale(batches, faces))
     known = replace(plan, identity=_fingerprint(plan.identity, settings, identity, source, faces))
-    loop = train(task, batches, known, folder, on_step=on_step)
+    loop = train(task, batches, known, folder, on_step=_hear(task, on_step, _watcher(watch, source, faces, settings)))
     finished = task.averaged.to("cpu").eval()
     axes = in_order(finished, source, settings)
     return FittedGenerator(finished, loop, diagnose(finished, frozen.to("cpu"), source, faces, settings), axes)
+
+
+def _watcher(watch: Watch | None, source: FaceSource, faces: TargetFaces, settings: FitSettings) -> Watcher | None:
+    if watch is None:
+        return None
+    return Watcher(some_source(source, settings), to_images(faces.held), settings, watch)
+
+
+def _hear(
+    task: SynthesisTask, on_step: Callable[[Progress], None] | None, watcher: Watcher | None
+) -> Callable[[Progress], bool | None] | None:
+    if watcher is None:
+        return on_step
+
+    def hear(progress: Progress) -> bool:
+        if on_step is not None:
+            on_step(progress)
+        return watcher.look(progress.step, task.averaged)
+
+    return hear
 
 
 def in_order(generator: Generator, source: FaceSource, settings: FitSettings) -> tuple[AxisExplanation, ...]:

@@ -9,7 +9,6 @@ an interrupted one stopped.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -37,7 +36,6 @@ from wildstyle.runs import RunFolder, describe_input, gather_provenance, inputs_
 from wildstyle.runs.folder import ONNX, WEIGHTS
 from wildstyle.synthesis import StyleGenerator, fit_generator, load_generator, save_generator
 from wildstyle.training import Company, LoopPlan
-from wildstyle.training import Progress as StepProgress
 from wildstyle.verbs.budgets import EXPORT_SECONDS, MARGIN, Shares, images_per_second, learning_shares
 from wildstyle.verbs.check import CheckReport, check
 from wildstyle.verbs.configuration import resolved
@@ -46,7 +44,7 @@ from wildstyle.verbs.licences_found import brought_to, licences_of
 from wildstyle.verbs.measuring import LabelledSet, measure, open_labelled
 from wildstyle.verbs.places import cache_folder
 from wildstyle.verbs.preparing import prepare
-from wildstyle.verbs.progress import Progress, Silent
+from wildstyle.verbs.progress import Progress, Silent, steps_to
 from wildstyle.verbs.recogniser_of import recogniser_of
 from wildstyle.verbs.recording import (
     adaptation_diagnostics,
@@ -233,7 +231,7 @@ class _Run:
         plan = self._plan(self.job.fit_steps, self._shares().fit)
         settings = replace(self.job.synthesis, seed=self.job.seed)
         fitted = fit_generator(
-            source, target, self.untouched, settings, work, plan=plan, on_step=_steps_to(self.progress)
+            source, target, self.untouched, settings, work, plan=plan, on_step=steps_to(self.progress)
         )
         if self.company.first:
             save_generator(fitted.generator, self.folder.file(GENERATOR), fitted.diagnostics.as_record())
@@ -257,7 +255,7 @@ class _Run:
         self.progress.stage("adapt", f"with {len(sides[0]):,} clean faces")
         plan = self._plan(self.job.adapt_steps, self._shares().adapt)
         adapted = adapt_recogniser(
-            self.untouched, generator, sides[0], settings, work, plan=plan, on_step=_steps_to(self.progress)
+            self.untouched, generator, sides[0], settings, work, plan=plan, on_step=steps_to(self.progress)
         )
         if self.company.first:
             save_recogniser(adapted.recogniser, self.folder.file(WEIGHTS))
@@ -332,13 +330,3 @@ class _Run:
     def _output_hash(self, stage: str) -> str:
         marker = self.folder.stage(stage)
         return "" if marker is None else inputs_hash(marker.inputs, dict(marker.outputs))
-
-
-def _steps_to(progress: Progress) -> Callable[[StepProgress], None]:
-    def hear(step: StepProgress) -> None:
-        left = (
-            f"{step.seconds_left / 60:.1f} min left" if step.seconds_left >= 90 else f"{step.seconds_left:.0f} s left"
-        )
-        progress.step(step.step, step.total, f"{step.images_per_second:.0f} images/s, {left}")
-
-    return hear

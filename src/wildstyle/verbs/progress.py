@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
+
+from wildstyle.training import Progress as StepProgress
 
 
 class Progress(Protocol):
@@ -29,3 +32,15 @@ class Silent:
 
     def note(self, text: str) -> None:
         """Ignored."""
+
+
+def steps_to(progress: Progress) -> Callable[[StepProgress], None]:
+    """Tells ``progress`` of each step of the training loop."""
+
+    def hear(step: StepProgress) -> None:
+        left = (
+            f"{step.seconds_left / 60:.1f} min left" if step.seconds_left >= 90 else f"{step.seconds_left:.0f} s left"
+        )
+        progress.step(step.step, step.total, f"{step.images_per_second:.0f} images/s, {left}")
+
+    return hear
