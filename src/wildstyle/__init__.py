@@ -22,33 +22,48 @@ if TYPE_CHECKING:
     from wildstyle.faces import Face, FaceRecord, FaceSource, open_faces
     from wildstyle.recognisers import Recogniser, RecogniserContract, embed_source, load_recogniser, save_recogniser
     from wildstyle.verbs.adapt import AdaptOutcome, adapt
+    from wildstyle.verbs.calibrate import calibrate
     from wildstyle.verbs.check import CheckReport, check
+    from wildstyle.verbs.converting import ConvertJob, convert
     from wildstyle.verbs.demo import demo
+    from wildstyle.verbs.doctoring import DoctorJob, doctor
     from wildstyle.verbs.evaluate import evaluate
     from wildstyle.verbs.faces import align_faces
-    from wildstyle.verbs.jobs import AdaptJob, EvaluateJob, EvaluationSpec
+    from wildstyle.verbs.fitting import FitJob, fit
+    from wildstyle.verbs.jobs import AdaptJob, CalibrateJob, EvaluateJob, EvaluationSpec
+    from wildstyle.verbs.synthesising import SynthesiseJob, synthesise_faces
 
 __all__ = [
     "AdaptJob",
     "AdaptOutcome",
+    "CalibrateJob",
     "CheckReport",
+    "ConvertJob",
+    "DoctorJob",
     "EvaluateJob",
     "EvaluationSpec",
     "Face",
     "FaceRecord",
     "FaceSource",
+    "FitJob",
     "Recogniser",
     "RecogniserContract",
+    "SynthesiseJob",
     "WildstyleError",
     "adapt",
     "align_faces",
+    "calibrate",
     "check",
+    "convert",
     "demo",
+    "doctor",
     "embed_source",
     "evaluate",
+    "fit",
     "load_recogniser",
     "open_faces",
     "save_recogniser",
+    "synthesise_faces",
 ]
 
 # Loaded when first asked for, so that reading a folder of faces does not load a deep-learning library.
@@ -63,11 +78,16 @@ _HOMES = {
         "save_recogniser",
     ),
     "wildstyle.verbs.adapt": ("AdaptOutcome", "adapt"),
+    "wildstyle.verbs.calibrate": ("calibrate",),
     "wildstyle.verbs.check": ("CheckReport", "check"),
+    "wildstyle.verbs.converting": ("ConvertJob", "convert"),
     "wildstyle.verbs.demo": ("demo",),
+    "wildstyle.verbs.doctoring": ("DoctorJob", "doctor"),
     "wildstyle.verbs.evaluate": ("evaluate",),
     "wildstyle.verbs.faces": ("align_faces",),
-    "wildstyle.verbs.jobs": ("AdaptJob", "EvaluateJob", "EvaluationSpec"),
+    "wildstyle.verbs.fitting": ("FitJob", "fit"),
+    "wildstyle.verbs.jobs": ("AdaptJob", "CalibrateJob", "EvaluateJob", "EvaluationSpec"),
+    "wildstyle.verbs.synthesising": ("SynthesiseJob", "synthesise_faces"),
 }
 
 
