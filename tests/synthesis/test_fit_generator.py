@@ -35,6 +35,7 @@ from wildstyle.synthesis.losses import (
 )
 from wildstyle.synthesis.material import FitBatches, TargetFaces, read_target
 from wildstyle.synthesis.task import SynthesisTask
+from wildstyle.synthesis.watching import Watch
 from wildstyle.training import LoopPlan
 
 SMALL = FitSettings(generator=GeneratorConfig(axes=4, style_size=16, width=8), batch=8, fewest_faces=8)
@@ -56,7 +57,7 @@ def prepared(sets: tuple[Any, Any], identity: Recogniser) -> tuple[SynthesisTask
 def test_fit_learns_and_reports(sets: tuple[Any, Any], identity: Recogniser, tmp_path: Path) -> None:
     seen = []
     before = identity.hash
-    fitted = fit_generator(*sets, identity, SMALL, tmp_path, plan=LoopPlan(steps=15), on_step=seen.append)
+    fitted = fit_generator(*sets, identity, SMALL, tmp_path, plan=LoopPlan(steps=15), watch=Watch(on_step=seen.append))
     assert len(seen) == fitted.loop.steps == 15
     assert seen[-1].values["statistics"] < seen[0].values["statistics"]
     found = fitted.diagnostics

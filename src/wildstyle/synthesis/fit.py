@@ -53,7 +53,6 @@ def fit_generator(
     folder: Path,
     *,
     plan: LoopPlan,
-    on_step: Callable[[Progress], None] | None = None,
     watch: Watch | None = None,
 ) -> FittedGenerator:
     """Fit a generator whose style space is what the target's camera does to faces.
@@ -67,8 +66,7 @@ def fit_generator(
         settings: what is asked.
         folder: where checkpoints and metrics go.
         plan: how long.
-        on_step: called after each step.
-        watch: looks at the generator now and then, and may end the fit early; None never looks.
+        watch: hears of each step, looks at the generator now and then, and may end the fit early.
 
     Raises:
         InputError: the target is the source, or sizes differ.
@@ -82,27 +80,22 @@ def fit_generator(
     generator, frozen = new_generator(settings), identity.frozen_copy()
     task = SynthesisTask(generator, frozen, settings, style_scale(batches, faces))
     known = replace(plan, identity=_fingerprint(plan.identity, settings, identity, source, faces))
-    loop = train(task, batches, known, folder, on_step=_hear(task, on_step, _watcher(watch, source, faces, settings)))
+    loop = train(task, batches, known, folder, on_step=_hear(task, watch, source, faces))
     finished = task.averaged.to("cpu").eval()
     axes = in_order(finished, source, settings)
     return FittedGenerator(finished, loop, diagnose(finished, frozen.to("cpu"), source, faces, settings), axes)
 
 
-def _watcher(watch: Watch | None, source: FaceSource, faces: TargetFaces, settings: FitSettings) -> Watcher | None:
-    if watch is None:
-        return None
-    return Watcher(some_source(source, settings), to_images(faces.held), settings, watch)
-
-
 def _hear(
-    task: SynthesisTask, on_step: Callable[[Progress], None] | None, watcher: Watcher | None
+    task: SynthesisTask, watch: Watch | None, source: FaceSource, faces: TargetFaces
 ) -> Callable[[Progress], bool | None] | None:
-    if watcher is None:
-        return on_step
+    if watch is None or watch.every == 0:
+        return None if watch is None else watch.on_step
+    watcher = Watcher(some_source(source, task.settings), to_images(faces.held), task.settings, watch)
 
     def hear(progress: Progress) -> bool:
-        if on_step is not None:
-            on_step(progress)
+        if watch.on_step is not None:
+            watch.on_step(progress)
         return watcher.look(progress.step, task.averaged)
 
     return hear

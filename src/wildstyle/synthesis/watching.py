@@ -17,6 +17,7 @@ from wildstyle.synthesis.generator import Generator
 from wildstyle.synthesis.settings import FitSettings
 from wildstyle.synthesis.statistics import style_statistics
 from wildstyle.synthesis.window import picture_mask
+from wildstyle.training import Progress
 
 _FACES = 160
 
@@ -34,16 +35,18 @@ class Watch:
     """When a fit is looked at, and when it has learnt enough.
 
     Attributes:
-        every: steps between looks, at least 1.
+        every: steps between looks; 0: never.
         patience: looks without a new best distance after which the fit ends; 0: it never ends early.
         seen: told of each look with the averaged generator of the moment; for sample sheets.
         before: looks of an earlier part of the same run.
+        on_step: told of every step.
     """
 
-    every: int = 200
+    every: int = 0
     patience: int = 0
     seen: Callable[[Look, Generator], None] | None = None
     before: Sequence[Look] = ()
+    on_step: Callable[[Progress], None] | None = None
 
 
 def enough(looks: Sequence[Look], patience: int) -> bool:

@@ -35,6 +35,7 @@ from wildstyle.report.verdict import read_verdict
 from wildstyle.runs import RunFolder, describe_input, gather_provenance, inputs_hash
 from wildstyle.runs.folder import ONNX, WEIGHTS
 from wildstyle.synthesis import StyleGenerator, fit_generator, load_generator, save_generator
+from wildstyle.synthesis.watching import Watch
 from wildstyle.training import Company, LoopPlan
 from wildstyle.verbs.budgets import EXPORT_SECONDS, MARGIN, Shares, images_per_second, learning_shares
 from wildstyle.verbs.check import CheckReport, check
@@ -231,7 +232,7 @@ class _Run:
         plan = self._plan(self.job.fit_steps, self._shares().fit)
         settings = replace(self.job.synthesis, seed=self.job.seed)
         fitted = fit_generator(
-            source, target, self.untouched, settings, work, plan=plan, on_step=steps_to(self.progress)
+            source, target, self.untouched, settings, work, plan=plan, watch=Watch(on_step=steps_to(self.progress))
         )
         if self.company.first:
             save_generator(fitted.generator, self.folder.file(GENERATOR), fitted.diagnostics.as_record())

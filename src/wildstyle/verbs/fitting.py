@@ -138,10 +138,14 @@ def _run(job: FitJob, recogniser: Recogniser, folder: RunFolder, inputs: str, pr
         seed=job.seed,
         identity=inputs,
     )
-    watch = Watch(job.every, job.patience, _keeper(folder, source, settings, job.sheets, progress), _looks(folder))
-    fitted = fit_generator(
-        source, target, recogniser, settings, work, plan=plan, on_step=steps_to(progress), watch=watch
+    watch = Watch(
+        every=job.every,
+        patience=job.patience,
+        seen=_Keeper(folder, source, settings, job.sheets, progress),
+        before=_looks(folder),
+        on_step=steps_to(progress),
     )
+    fitted = fit_generator(source, target, recogniser, settings, work, plan=plan, watch=watch)
     save_generator(fitted.generator, folder.file(GENERATOR), fitted.diagnostics.as_record())
     folder.write_json(AXES, [axis.as_record() for axis in fitted.axes])
     store_diagnostics(folder, fit_diagnostics(fitted, work))
@@ -168,10 +172,6 @@ class _Keeper:
         self.progress.note(f"step {look.step:,}: distance to held-back footage {look.distance:.3f}")
         if self.sheets:
             _sheet(self.folder, generator, self.source, self.settings, f"step-{look.step:06d}")
-
-
-def _keeper(folder: RunFolder, source: FaceSource, settings: FitSettings, sheets: bool, progress: Progress) -> _Keeper:
-    return _Keeper(folder, source, settings, sheets, progress)
 
 
 def _sheet(folder: RunFolder, generator: Generator, source: FaceSource, settings: FitSettings, name: str) -> None:
