@@ -214,8 +214,8 @@ def seen(data: Path, spec: str, contract: str = RIGHT, faces: int = 320) -> Diag
     ("contract", "cause", "remedy"),
     [
         ("rgb,imagenet", None, ""),
-        ("bgr,imagenet", "colour order", "--contract rgb,imagenet"),
-        ("rgb,unit", "value range", "--contract rgb,imagenet"),
+        pytest.param("bgr,imagenet", "colour order", "--contract rgb,imagenet", marks=pytest.mark.slow),
+        pytest.param("rgb,unit", "value range", "--contract rgb,imagenet", marks=pytest.mark.slow),
         ("bgr,unit", "colour order and value range", "--contract rgb,imagenet"),
     ],
 )
@@ -232,17 +232,20 @@ def test_contracts_on_pairs(data_dir: Path, tmp_path: Path, contract: str, cause
     assert first.low > 0
 
 
+@pytest.mark.slow
 def test_moved_crops_on_pairs(data_dir: Path, tmp_path: Path) -> None:
     first = seen(data_dir, pair_set(data_dir, tmp_path, moved_down)).findings[0]
     assert (first.cause, first.verdict) == ("alignment", "this is it")
     assert "px up" in first.evidence
 
 
+@pytest.mark.slow
 def test_swapped_labels_on_pairs(data_dir: Path, tmp_path: Path) -> None:
     found = seen(data_dir, pair_set(data_dir, tmp_path, swapped=0.05))
     assert [f.cause for f in found.named] == ["mislabelled images"]
 
 
+@pytest.mark.slow
 def test_films_as_they_are(data_dir: Path, tmp_path: Path) -> None:
     found = seen(data_dir, film_set(data_dir, tmp_path, film_rows(data_dir)))
     assert found.named == ()
@@ -250,11 +253,13 @@ def test_films_as_they_are(data_dir: Path, tmp_path: Path) -> None:
     assert "<40 px" in found.concentrated[0]
 
 
+@pytest.mark.slow
 def test_wrong_range_on_films(data_dir: Path, tmp_path: Path) -> None:
     first = seen(data_dir, film_set(data_dir, tmp_path, film_rows(data_dir)), "rgb,pm1").findings[0]
     assert (first.cause, first.verdict) == ("value range", "this is it")
 
 
+@pytest.mark.slow
 def test_swapped_labels_on_films(data_dir: Path, tmp_path: Path) -> None:
     rows = film_rows(data_dir)
     present = np.array([k for k, row in enumerate(rows) if row.file])
@@ -269,6 +274,7 @@ def test_swapped_labels_on_films(data_dir: Path, tmp_path: Path) -> None:
     assert found.findings[0].examples
 
 
+@pytest.mark.slow
 def test_one_person_under_two_names_on_films(data_dir: Path, tmp_path: Path) -> None:
     rows = film_rows(data_dir)
     who = sorted({str(row.subject) for row in rows})[14]
@@ -281,6 +287,7 @@ def test_one_person_under_two_names_on_films(data_dir: Path, tmp_path: Path) -> 
     assert "second name" in found.named[0].evidence
 
 
+@pytest.mark.slow
 def test_gallery_pictures_among_the_probes(data_dir: Path, tmp_path: Path) -> None:
     rows = film_rows(data_dir)
     copies = [replace(r, role="probe", template=None) for r in rows if r.role == "gallery"][::4]
