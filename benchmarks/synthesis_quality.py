@@ -58,6 +58,7 @@ from wildstyle.training import LoopPlan, train
 TAUGHT = {"released": (300, 4)}
 """Faces and passes for the reader of directions, where a generator is too slow for the usual 1,500 and 12."""
 
+PROBED = 150  # faces on which the magnitude of a wanted identity is sought
 MEASURED = 600  # held-back source faces, and footage faces, at most
 EDGE = 8  # central 96 of 112 px
 
@@ -195,7 +196,10 @@ def distance_figures(
         return synthesise(generator, images, (direction * magnitude).astype(np.float32), seeds)
 
     def cosine_at(magnitude: float) -> float:
-        return float((clean * embedded(judge.embed, made_at(magnitude))).sum(1).mean())
+        made = synthesise(
+            generator, images[:PROBED], (direction * magnitude).astype(np.float32)[:PROBED], seeds[:PROBED]
+        )
+        return float((clean[:PROBED] * embedded(judge.embed, made)).sum(1).mean())
 
     sets = {"source": images}
     magnitudes = {}
