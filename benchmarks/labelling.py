@@ -22,11 +22,12 @@ import numpy as np
 
 from record import record
 from wildstyle.errors import InputError
-from wildstyle.evaluation import evaluate_identification
+from wildstyle.evaluation import Bootstrap, compare, evaluate_identification
 from wildstyle.evaluation.asking import Ask, AskingOptions, Interview, Tracks
 from wildstyle.evaluation.building import BuildOptions, build_protocol
 from wildstyle.evaluation.confirmed import confirmed, purity
 from wildstyle.evaluation.implied import Answer
+from wildstyle.evaluation.proxy import ProxyOptions, Sightings, compare_proxies, evaluate_proxy
 from wildstyle.faces import ManifestRow, open_faces
 from wildstyle.faces.tracks import link_looks
 from wildstyle.recognisers import EmbeddingCache, embed_source, load_recogniser
@@ -73,8 +74,16 @@ def footage(name: str) -> Footage:
     return Footage(tracks, track, names, truth, rows, found.vectors)
 
 
-def answer(known: Footage, ask: Ask, rng: np.random.Generator) -> Answer:
-    """What a person who knows everybody says; audits of one person show two faces drawn from the tracks."""
+def answer(known: Footage, ask: Ask, rng: np.random.Generator, wrong: float = 0.0) -> Answer:
+    """What a person says who knows everybody and errs in a share ``wrong`` of the answers."""
+    right = true_answer(known, ask, rng)
+    if rng.random() >= wrong:
+        return right
+    return "no" if right == "yes" else "yes"
+
+
+def true_answer(known: Footage, ask: Ask, rng: np.random.Generator) -> Answer:
+    """The truth of tracks by most of their faces; audits of one person show two faces drawn from the tracks."""
     if ask.kind != "same":
         return "yes" if known.truth[ask.first] == known.truth[ask.second] else "no"
     one = int(rng.choice(np.flatnonzero(known.track == ask.first)))
@@ -128,7 +137,7 @@ def so_far(known: Footage, interview: Interview) -> list[str | None]:
 
 
 def sitting(
-    known: Footage, order: Literal["fair", "likely", "random"], stops: Sequence[int], seed: int
+    known: Footage, order: Literal["fair", "likely", "random"], stops: Sequence[int], seed: int, wrong: float = 0.0
 ) -> list[dict[str, Any]]:
     """Figures after each of ``stops`` answers, or after the last question."""
     interview = Interview(known.tracks, AskingOptions(order=order, seed=seed))
@@ -136,7 +145,7 @@ def sitting(
     asked, found = 0, []
     for stop in stops:
         while asked < stop and (ask := interview.next()) is not None:
-            interview.tell(ask, answer(known, ask, rng))
+            interview.tell(ask, answer(known, ask, rng, wrong))
             asked += 1
         families = interview.families
         people = [families.members(r) for r in families.roots() if len(families.members(r)) > 1]
@@ -150,6 +159,9 @@ def sitting(
                 "unplaced": len(interview.unplaced()),
                 "taken": len(confirmed(interview).people),
                 "asked": asked,
+                "contradictions": len(interview.contradictions),
+                "disputed": len(confirmed(interview).disputed),
+                "taken_purity": true_purity(known, confirmed(interview).people),
                 "audit_hits": audit.hits,
                 "audit_trials": audit.trials,
                 "audit_low": audit.low,
@@ -160,11 +172,87 @@ def sitting(
     return found
 
 
+def proxy_and_truth(name: str = "webcam_far_tune") -> None:
+    """Two recognisers by the proxy and by true labels on the same faces.
+
+    Frames of one take are a track; people of takes with one name are laid side by side, so that they are seen together.
+    """
+    data = Path(os.environ["WILDSTYLE_DATA"])
+    source = open_faces(data / f"{name}112.tar")
+    records = [source.record(i) for i in range(len(source))]
+    takes = [f"{r.subject} {r.media}" for r in records]
+    names, track = np.unique(takes, return_inverse=True)
+    media = np.unique([r.media or "" for r in records], return_inverse=True)[1]
+    number = np.zeros(len(records), np.int64)
+    for t in range(len(names)):
+        inside = np.flatnonzero(track == t)
+        number[inside] = np.arange(len(inside))
+    seen = Sightings(track.astype(np.int64), (media * 1000 + number).astype(np.int64), number, tuple(names))
+    rows = [ManifestRow(file=r.id, subject=r.subject, media=r.media) for r in records]
+    built = build_protocol(rows, BuildOptions(dev_share=0.0)).test.rows
+    place = {r.id: i for i, r in enumerate(records)}
+    chosen = [place[row.file or ""] for row in built]
+    bootstrap, options = Bootstrap(), ProxyOptions(min_gap=3, fmr_targets=(1e-1, 1e-2))
+    proxies, truths = [], []
+    for model, contract in (("mobilefacenet", "rgb,imagenet"), ("edgeface_xxs", "rgb,pm1")):
+        recogniser = load_recogniser(data / "models" / f"{model}.onnx", contract=contract)
+        found = embed_source(recogniser, source, cache=EmbeddingCache(cache_folder()))
+        proxies.append(evaluate_proxy(found.vectors, found.ok, seen, options=options))
+        truths.append(evaluate_identification(found.vectors[chosen], found.ok[chosen], built))
+    for figure, compared in (
+        ("proxy-tar@fmr=1e-2", compare_proxies(*proxies, bootstrap)),
+        ("tar@fmr=1e-2", compare(*truths, bootstrap)),
+    ):
+        d = next(d for d in compared.differences if d.name == figure and d.group == "all")
+        shown = record(
+            "labelling",
+            f"{name}: {figure}, edgeface_xxs after mobilefacenet",
+            round(d.gain or 0.0, 4),
+            "difference of shares",
+            "higher",
+            command=COMMAND,
+            interval=None if d.low is None or d.high is None else (round(d.low, 4), round(d.high, 4)),
+            interval_is="95 % over tracks" if figure.startswith("proxy") else "95 % over people",
+            before=round(d.before or 0.0, 4),
+            after=round(d.after or 0.0, 4),
+            comparisons=d.n,
+            counts=dict(compared.before.counts),
+            units=len(proxies[0].people if figure.startswith("proxy") else truths[0].people),
+        )
+        print(*(shown[key] for key in ("name", "before", "after", "value", "interval", "comparisons")))
+
+
+def erring(name: str, known: Footage, stop: int, wrong: float = 0.03) -> None:
+    """The same with a person who errs."""
+    runs = [sitting(known, "fair", (stop,), seed, wrong)[0] for seed in SEEDS]
+    shown = record(
+        "labelling",
+        f"{name}: purity of confirmed people after {stop} answers, {wrong:.0%} of them wrong",
+        round(float(np.mean([run["taken_purity"] for run in runs])), 4),
+        "share of pairs of faces",
+        "higher",
+        command=COMMAND,
+        interval=(round(min(r["taken_purity"] for r in runs), 4), round(max(r["taken_purity"] for r in runs), 4)),
+        interval_is="lowest and highest of the seeds",
+        seeds=list(SEEDS),
+        audit=[f"{run['audit_hits']:.0f} of {run['audit_trials']:.0f}" for run in runs],
+        contradictions_left=[run["contradictions"] for run in runs],
+        tracks_left_out=[run["disputed"] for run in runs],
+        people_taken=[run["taken"] for run in runs],
+        rightly=[round(run["rightly"], 4) for run in runs],
+        figures=[run["figures"] for run in runs],
+    )
+    keys = ("name", "value", "audit", "contradictions_left", "tracks_left_out", "people_taken", "rightly", "figures")
+    print(*(shown[key] for key in keys))
+
+
 def main() -> None:
     """Measure and record."""
+    proxy_and_truth()
     for name, stops in SETS.items():
         known = footage(name)
         runs = {o: [sitting(known, o, stops, s) for s in SEEDS] for o in ORDERS}
+        erring(name, known, stops[-1])
         whole = measured(known, known.names.tolist())
         tracks, faces = len(known.tracks), int(known.tracks.faces.sum())
         for place, stop in enumerate(stops):

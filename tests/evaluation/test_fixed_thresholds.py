@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+from ijb_miniature import embeddings, write_miniature
 
 from wildstyle.errors import InputError
-from wildstyle.evaluation import Bootstrap, IdentificationOptions, Outcome, compare, evaluate_identification
+from wildstyle.evaluation import Bootstrap, IdentificationOptions, Outcome, compare, evaluate_identification, ijb
+from wildstyle.evaluation.operating import measured_at
 from wildstyle.evaluation.rates import false_match_rate, false_non_match_rate
+from wildstyle.faces.layouts import read_ijb
 from wildstyle.faces.row import ManifestRow
 
 
@@ -97,7 +101,8 @@ def test_curves_come_with_the_figures() -> None:
     outcome = system(1.5, discard_by=("min_side", "norm", "sharp"))
     names = [curve.name for curve in outcome.result(Bootstrap(draws=100)).curves]
     assert names[:4] == ["det", "scores-mated", "scores-impostor", "det-open-set"]
-    assert names[4:] == ["cmc", "edc:min_side", "edc:norm", "edc:sharp"]
+    assert names[4] == "cmc"
+    assert names[5:] == [f"{kind}:{by}" for by in ("min_side", "norm", "sharp") for kind in ("edc", "edc-fmr")]
     with pytest.raises(InputError, match="camera"):
         system(1.5, discard_by=("camera",))
 
@@ -115,3 +120,33 @@ def test_no_false_match_is_bounded_by_the_rule_of_three() -> None:
     result = replace(outcome).result(Bootstrap(draws=100))
     assert result.measure("fmr@threshold").value == 0
     assert "rule of 3" in str(result.measure("fmr@threshold").note)
+
+
+def test_cameras_have_their_own_shift_at_the_old_threshold() -> None:
+    before, after = (system(1.5, shift=shift, by=("camera",), bands=()) for shift in (0.0, 3.0))
+    found = compare(before, after, Bootstrap(draws=100))
+    fixed = system(1.5, shift=3.0, by=("camera",), bands=(), threshold=threshold_of(before)).points()
+    for group in ("all", "camera=north", "camera=south"):
+        shift = found.difference("fmr@old-threshold:1e-2", group)
+        assert shift.after == pytest.approx(fixed["fmr@threshold", group])
+        assert shift.low is not None
+
+
+def threshold_of(outcome: Outcome) -> float:
+    point = next(q for q in outcome.questions if q.name == "tar@fmr=1e-2").operating_point()
+    assert point is not None
+    assert point[0] is not None
+    return point[0]
+
+
+def test_two_galleries_keep_their_figures_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ijb, "FPIR_TARGETS", (0.5,))
+    layout = read_ijb(write_miniature(tmp_path / "IJBC"))
+    vectors, ok = embeddings()
+    outcome = ijb.evaluate_ijb_search(ijb.FaceEmbeddings(vectors, ok), layout)
+    found = compare(outcome, outcome, Bootstrap(draws=100)).differences
+    names = [(d.name, d.group) for d in found]
+    assert len(names) == len(set(names))
+    assert {"fpir@old-threshold:5e-1 G1", "fpir@old-threshold:5e-1 G2"} <= {name for name, _ in names}
+    at = measured_at(outcome, 0.5)
+    assert {"fnir@threshold G1", "fnir@threshold G2"} <= {q.name for q in at.questions}

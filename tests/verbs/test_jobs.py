@@ -8,7 +8,7 @@ import pytest
 
 from wildstyle.errors import InputError, SettingError
 from wildstyle.verbs.budgets import FEWEST_SECONDS, Estimate, learning_shares
-from wildstyle.verbs.jobs import EvaluationSpec, parse_evaluation
+from wildstyle.verbs.jobs import EvaluationSpec, parse_bands, parse_evaluation, with_common
 from wildstyle.verbs.measuring import spread
 
 
@@ -20,7 +20,50 @@ def test_a_manifest_shows_the_cameras_and_pairs_guard() -> None:
     assert parse_evaluation("shop=s.csv,role=guard").role == "guard"
 
 
-@pytest.mark.parametrize("text", ["", "lfw", "=a.tar", "lfw=", "a=b,c", "a=b,fases=c", "a=b,faces=", "a=b,role=maybe"])
+def test_every_option_of_a_set() -> None:
+    assert parse_evaluation(
+        "shop=s.csv,by=media+camera,bands=16+24.5,pooling=N1D1F0,fmr_rule=nearest,discard_by=norm+min_side,"
+        "embeddings=e.npy,layout=ijbc"
+    ) == EvaluationSpec(
+        name="shop",
+        path=Path("s.csv"),
+        role="target",
+        by=("media", "camera"),
+        bands=(16.0, 24.5),
+        pooling="N1D1F0",
+        fmr_rule="nearest",
+        discard_by=("norm", "min_side"),
+        embeddings=Path("e.npy"),
+        layout="ijbc",
+    )
+
+
+def test_common_options_yield_to_those_of_a_set_and_spare_pairs() -> None:
+    sets = tuple(parse_evaluation(text) for text in ("a=a.csv", "b=b.csv,by=site,bands=20", "lfw=lfw.bin"))
+    a, b, lfw = with_common(sets, by=("camera",), bands=(16.0, 32.0), discard_by=("norm",))
+    assert (a.by, a.bands, a.discard_by) == (("camera",), (16.0, 32.0), ("norm",))
+    assert (b.by, b.bands, b.discard_by) == (("site",), (20.0,), ("norm",))
+    assert lfw == sets[2]
+    for wrong in ("", "32,16", "16,16", "nan", "small"):
+        with pytest.raises(SettingError, match="rising"):
+            parse_bands(wrong, "--bands")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "lfw",
+        "=a.tar",
+        "lfw=",
+        "a=b,c",
+        "a=b,fases=c",
+        "a=b,faces=",
+        "a=b,role=maybe",
+        "a=b,layout=megaface",
+        "a=b,bands=9+8",
+    ],
+)
 def test_other_texts_are_refused_with_the_text(text: str) -> None:
     with pytest.raises(SettingError) as refused:
         parse_evaluation(text)

@@ -69,7 +69,7 @@ def _show(name: str, found: Calibration) -> None:
         between = "–" if one.low is None or one.high is None else f"{one.low:.4f} to {one.high:.4f}"
         table.add_row(
             f"{100 * one.target:g} %",
-            f"{one.threshold:.4f}",
+            f"{one.threshold:.6f}",
             between,
             f"{100 * one.reached:.3g} %",
             f"{100 * one.tar:.1f} %",
@@ -80,6 +80,8 @@ def _show(name: str, found: Calibration) -> None:
     console.print(table)
     for target, reason in found.refused:
         console.print(f"  FMR {100 * target:g} %: {escape(reason)}", soft_wrap=True)
+    if found.likelihood_note is not None:
+        console.print(f"  no log-likelihood ratio: {escape(found.likelihood_note)}", soft_wrap=True)
     if found.likelihood is not None:
         fitted = found.likelihood
         console.print(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,22 +19,44 @@ from wildstyle.cli.reporting import (
     site_of,
 )
 from wildstyle.cli.screen import Screen, console
+from wildstyle.errors import SettingError
 from wildstyle.runs.atomic import write_json
+
+if TYPE_CHECKING:
+    from wildstyle.verbs.jobs import EvaluationSpec
+
+Model = Annotated[
+    Path,
+    typer.Argument(
+        help="Model file, or a .npy of embeddings, one row a face. May be left out where every set has embeddings=."
+    ),
+]
+Sets = Annotated[
+    list[str] | None,
+    typer.Argument(
+        help="NAME=PATH[,faces=PATH][,distractors=PATH][,by=COLUMN][,bands=24+32+64][,pooling=N1D0F0]"
+        "[,discard_by=min_side][,embeddings=FILE.npy]: a pair set, a manifest, or the folder of IJB-B/C, IJB-S, "
+        "TinyFace, QMUL-SurvFace."
+    ),
+]
+Threshold = Annotated[
+    str | None, typer.Option(help="Errors at this fixed score too: a number, or contract:1e-3 as calibrated.")
+]
+By = Annotated[str | None, typer.Option(help="Figures by columns of manifests, at one threshold: camera,media,...")]
+Bands = Annotated[str | None, typer.Option(help="Edges of size bands of manifests, px: 16,24,32,64.")]
+DiscardBy = Annotated[
+    str | None, typer.Option(help="Error-versus-discard curves of manifests: min_side,norm,detector_score.")
+]
 
 
 def evaluate_command(
-    recogniser: Annotated[Path, typer.Argument(help="Model file, or a .npy of embeddings, one row a face.")],
-    sets: Annotated[
-        list[str],
-        typer.Argument(
-            help="NAME=PATH[,faces=PATH][,distractors=PATH][,by=COLUMN][,bands=24+32+64][,pooling=N1D0F0]"
-            "[,discard_by=min_side]: a pair set, a manifest, or the folder of IJB-B/C, TinyFace, QMUL-SurvFace."
-        ),
-    ],
+    recogniser: Model,
+    sets: Sets = None,
     contract: Contract = None,
-    threshold: Annotated[
-        str | None, typer.Option(help="Errors at this fixed score too: a number, or contract:1e-3 as calibrated.")
-    ] = None,
+    threshold: Threshold = None,
+    by: By = None,
+    bands: Bands = None,
+    discard_by: DiscardBy = None,
     seed: Annotated[int, typer.Option(help="Seed of the intervals.")] = 0,
     workers: Annotated[int, typer.Option(help="Reading threads.")] = 2,
     out: Annotated[
@@ -53,7 +75,7 @@ def evaluate_command(
 ) -> None:
     """Measure a recogniser on labelled sets, with intervals over people."""
     from wildstyle.verbs.evaluate import evaluate_fully
-    from wildstyle.verbs.jobs import EvaluateJob, parse_evaluation
+    from wildstyle.verbs.jobs import EvaluateJob, parse_bands, with_common
     from wildstyle.verbs.licences_found import parse_licence
     from wildstyle.verbs.reporting import (
         ReportOptions,
@@ -67,10 +89,15 @@ def evaluate_command(
     stated = dict(parse_licence(text) for text in licence or [])
     site = site_of(gallery_size, faces_a_day, watchlist_share)
 
-    specs = tuple(parse_evaluation(text) for text in sets)
+    model, specs = _sets_of(recogniser, sets or [])
     job = EvaluateJob(
-        recogniser=recogniser,
-        evaluate=specs,
+        recogniser=model,
+        evaluate=with_common(
+            specs,
+            by=_listed(by),
+            bands=None if bands is None else parse_bands(bands, "--bands"),
+            discard_by=_listed(discard_by),
+        ),
         contract=contract,
         seed=seed,
         workers=workers,
@@ -94,3 +121,26 @@ def evaluate_command(
         return
     for table in report_tables(made):
         console.print(table)
+
+
+def _listed(text: str | None) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip()) if text else ()
+
+
+def _sets_of(recogniser: Path, sets: list[str]) -> tuple[Path, tuple[EvaluationSpec, ...]]:
+    """The model and the sets; where all sets bring embeddings the first argument may be a set too."""
+    from wildstyle.verbs.jobs import parse_evaluation
+
+    first = str(recogniser)
+    if "=" in first and "embeddings=" in first and not recogniser.exists():
+        specs = tuple(parse_evaluation(text) for text in (first, *sets))
+        missing = [spec.name for spec in specs if spec.embeddings is None]
+        if missing or specs[0].embeddings is None:
+            raise SettingError(
+                f"no recogniser was given, and no embeddings for {', '.join(missing)}",
+                remedy="name the model file first, or give every set its embeddings=",
+            )
+        return specs[0].embeddings, specs
+    if not sets:
+        raise SettingError("no labelled set was given", remedy="name one, as in shop=shop.csv,faces=shop.tar")
+    return recogniser, tuple(parse_evaluation(text) for text in sets)

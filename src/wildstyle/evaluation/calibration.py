@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from wildstyle.errors import NotMeasurable
 from wildstyle.evaluation.bootstrap import Bootstrap, percentile_interval
+from wildstyle.evaluation.few_errors import RULE as FEW_ERRORS
 from wildstyle.evaluation.likelihood import LikelihoodReport, judge_likelihood
 from wildstyle.evaluation.operating import kind_of
 from wildstyle.evaluation.outcome import Outcome
@@ -52,6 +53,8 @@ class Calibration:
         likelihood: score to log-likelihood ratio, or None where the people are too few to judge it.
         counts: sizes, as in ``Result``.
         refused: targets that can't be measured, with reasons.
+        rules: how the scores were made and the thresholds chosen: a threshold belongs to its pooling.
+        likelihood_note: why there is no map, or None.
     """
 
     data: str
@@ -59,6 +62,8 @@ class Calibration:
     likelihood: LikelihoodReport | None
     counts: dict[str, int]
     refused: tuple[tuple[float, str], ...] = ()
+    rules: Mapping[str, str] = field(default_factory=dict)
+    likelihood_note: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-ready dictionary."""
@@ -69,6 +74,8 @@ class Calibration:
             "likelihood": self.likelihood.to_json() if self.likelihood else None,
             "counts": dict(self.counts),
             "refused": [list(r) for r in self.refused],
+            "rules": dict(self.rules),
+            "likelihood_note": self.likelihood_note,
         }
 
 
@@ -95,7 +102,16 @@ def calibrate_outcome(outcome: Outcome, targets: Sequence[float], bootstrap: Boo
         _threshold(asked, target, note, percentile_interval(row))
         for (target, note), row in zip(fine, draws, strict=True)
     )
-    return Calibration(outcome.data, thresholds, _likelihood(outcome, asked), dict(outcome.counts), tuple(refused))
+    fitted, missing = _likelihood(outcome, asked)
+    return Calibration(
+        data=outcome.data,
+        thresholds=thresholds,
+        likelihood=fitted,
+        counts=dict(outcome.counts),
+        refused=tuple(refused),
+        rules={**outcome.rules, "interval": bootstrap.rule, "few_errors": FEW_ERRORS},
+        likelihood_note=missing,
+    )
 
 
 def _threshold(
@@ -111,15 +127,17 @@ def _threshold(
     return CalibratedThreshold(target, threshold, low, high, reached, tar, impostors, note)
 
 
-def _likelihood(outcome: Outcome, asked: Question) -> LikelihoodReport | None:
+def _likelihood(outcome: Outcome, asked: Question) -> tuple[LikelihoodReport | None, str | None]:
+    """The map and what it is worth, or why there is none."""
     impostors = asked.impostors
     if impostors is None or len(impostors.scores) < impostors.total:
-        return None
+        return None, "only the highest impostor scores were kept, and a map needs all kinds of them"
     scores = impostors.scores
     second = np.full(len(scores), -1, np.int64) if scores.second is None else scores.second
     try:
-        return judge_likelihood(
+        report = judge_likelihood(
             (asked.items.values, asked.items.first), (scores.values, scores.first, second), len(outcome.people)
         )
-    except NotMeasurable:
-        return None
+    except NotMeasurable as reason:
+        return None, f"too few people to fit on half of them: {reason.what}"
+    return report, None

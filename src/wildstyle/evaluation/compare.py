@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from wildstyle.errors import InputError
 from wildstyle.evaluation.bootstrap import Bootstrap
-from wildstyle.evaluation.operating import at_threshold, kind_of, old_threshold_suffix
+from wildstyle.evaluation.operating import at_threshold, kind_of, old_threshold_suffix, sources_of
 from wildstyle.evaluation.outcome import Key, Outcome, interval_of, measurable, remark
 from wildstyle.evaluation.result import Comparison, Difference
 from wildstyle.evaluation.shares import Question
@@ -53,9 +53,10 @@ def at_old_thresholds(before: Outcome, after: Outcome) -> tuple[Outcome, Outcome
         point = question.operating_point()
         if point is None or point[0] is None:
             continue
-        suffix = old_threshold_suffix(question.target)
-        for side, one, impostors in ((0, question, question.impostors), (1, other, other.impostors)):
-            asked[side].extend(at_threshold(kind, (one.items, one.groups), {"all": impostors}, point[0], suffix))
+        suffix = old_threshold_suffix(question.name, question.target)
+        for side, one, outcome in ((0, question, before), (1, other, after)):
+            sources = sources_of(outcome, one)
+            asked[side].extend(at_threshold(kind, (one.items, one.groups), sources, point[0], suffix))
     old, new = (
         replace(outcome, questions=tuple(questions), fixed=(), curves=())
         for outcome, questions in zip((before, after), asked, strict=True)

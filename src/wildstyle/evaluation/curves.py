@@ -67,21 +67,31 @@ def cmc_curve(ranks: NDArray[np.int64], candidates: int) -> tuple[Curve, ...]:
 
 
 def score_histograms(mated: NDArray[np.float32], impostors: Impostors) -> tuple[Curve, ...]:
-    """Shares of mated and impostor scores in equal bins; impostors only where all of them were kept."""
-    sides = {"scores-mated": mated[np.isfinite(mated)]}
-    if len(impostors.scores) == impostors.total:
-        sides["scores-impostor"] = impostors.scores.values
+    """Shares of mated and impostor scores in equal bins.
+
+    Where only the highest impostor scores were kept, their curve starts at the first bin that lies wholly above the
+    lowest kept one; its shares are still of all impostor scores.
+    """
+    others = impostors.scores.values
+    sides = {"scores-mated": mated[np.isfinite(mated)], "scores-impostor": others[np.isfinite(others)]}
     found = [scores for scores in sides.values() if len(scores)]
     if not found:
         return ()
     low, high = min(float(s.min()) for s in found), max(float(s.max()) for s in found)
     edges = np.linspace(np.floor(20 * low) / 20, np.ceil(20 * high + 1e-9) / 20, _BINS + 1)
+    cut = len(others) < impostors.total
     out = []
     for name, scores in sides.items():
-        if len(scores):
-            counts, _ = np.histogram(scores, edges)
-            points = tuple(zip(edges[:-1].tolist(), (counts / len(scores)).tolist(), strict=True))
-            out.append(Curve(name, "score", "share of the scores", points, note=f"{len(scores):,} scores"))
+        if not len(scores):
+            continue
+        counts, _ = np.histogram(scores, edges)
+        tail = cut and name == "scores-impostor"
+        total = impostors.total if tail else len(scores)
+        begin = int(np.searchsorted(edges, scores.min(), side="right")) if tail else 0
+        points = tuple(zip(edges[begin:-1].tolist(), (counts[begin:] / total).tolist(), strict=True))
+        note = f"the {len(scores):,} highest of {total:,} scores" if tail else f"{len(scores):,} scores"
+        if points:
+            out.append(Curve(name, "score", "share of the scores", points, note=note))
     return tuple(out)
 
 

@@ -9,9 +9,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import get_args
 
 import numpy as np
@@ -19,21 +18,21 @@ from numpy.typing import NDArray
 
 from wildstyle.errors import LabelError, SettingError
 from wildstyle.evaluation.curves import cmc_curve, curves_of, open_set_curve
+from wildstyle.evaluation.grouping import RULE as GROUP_RULE
+from wildstyle.evaluation.grouping import Groups, impostor_groups, probe_groups
+from wildstyle.evaluation.grouping import band_name as band_name
 from wildstyle.evaluation.items import Items
 from wildstyle.evaluation.old_rules import OLD_RULES, FmrRule, old_rules
-from wildstyle.evaluation.operating import FalseMatches, at_threshold
+from wildstyle.evaluation.operating import at_threshold, by_group, sources_by_group
 from wildstyle.evaluation.outcome import Outcome, Vectors
 from wildstyle.evaluation.pooling import PLAIN_MEAN, PoolingRule
 from wildstyle.evaluation.qualities import FacesSeen, discard_curves
-from wildstyle.evaluation.rates import STRICT_RULE, rate_name
+from wildstyle.evaluation.rates import STRICT_RULE, first_measurable, rate_name
 from wildstyle.evaluation.search import KEPT_IMPOSTORS, Search
 from wildstyle.evaluation.shares import Impostors, Question
-from wildstyle.evaluation.templates import Templates, template_text, template_value
+from wildstyle.evaluation.templates import Templates
 from wildstyle.evaluation.trial import Trial
 from wildstyle.faces.row import ManifestRow
-
-Groups = Mapping[str, NDArray[np.bool_]]
-"""(T,) masks over the probes by name."""
 
 VERSION = "1"
 
@@ -137,7 +136,7 @@ def evaluate_identification(
     options = options or IdentificationOptions()
     trial = Trial.of(vectors, ok, rows, distractors, rule=options.pooling, norms=norms)
     shared = _sharing_media(trial, rows, options)
-    groups = _groups(trial.probes, rows, np.asarray(ok, bool), options)
+    groups = probe_groups(trial.probes, rows, np.asarray(ok, bool), options.bands, options.by)
     closed, top = trial.search(trial.in_gallery, impostors_kept=KEPT_IMPOSTORS)
     impostors = Impostors.crossed(top, trial.probes_per_person(), trial.candidates_per_person())
     ranks = np.where(trial.probes.ok & trial.mated, closed.ahead + 1, 0)
@@ -154,7 +153,7 @@ def evaluate_identification(
             *_closed_set(trial, closed, groups, options),
             *verification.questions(options),
             *(opened.questions(options) if opened else ()),
-            *verification.at_thresholds(trial, options),
+            *verification.at_thresholds(trial, rows, options),
             *(opened.at_threshold(options) if opened else ()),
         ),
         fixed=old_rules(verification.mated.values, impostors, options.fmr_targets, options.fmr_rule),
@@ -184,6 +183,8 @@ def _rules(options: IdentificationOptions) -> dict[str, str]:
     rules = RULES | {"pooling": f"{options.pooling.rule}; a person's score is the best of the templates"}
     if options.fmr_rule != "strict":
         rules["fmr_rule"] += f"; beside it {OLD_RULES[options.fmr_rule]}"
+    if options.by:
+        rules["groups"] = GROUP_RULE
     if options.same_media:
         rules["comparisons"] = "cosine, float32; each probe against the whole gallery; mated ones inside a medium too"
     return rules
@@ -227,31 +228,21 @@ class _Verification:
             Question(f"tar@fmr={rate_name(t)}", self.mated, self.groups, self.impostors, t) for t in options.fmr_targets
         ]
 
-    def at_thresholds(self, trial: Trial, options: IdentificationOptions) -> list[Question]:
-        """Errors at the given threshold; and where groups were asked for, FMR by group at the global threshold."""
+    def at_thresholds(
+        self, trial: Trial, rows: Sequence[ManifestRow], options: IdentificationOptions
+    ) -> list[Question]:
+        """Errors at the given threshold; and where groups were asked for, their errors at the threshold of all."""
+        if not options.by and options.threshold is None:
+            return []
         found: list[Question] = []
-        sources = self._sources(trial) if options.by or options.threshold is not None else {"all": self.impostors}
-        if options.by and self.impostors.total:
-            target = next((t for t in options.fmr_targets if t * self.impostors.total >= 1), None)
-            limit = np.nan if target is None else float(self.impostors.limits([target])[0])
-            if target is not None and np.isfinite(limit):
-                found.append(FalseMatches.of(f"fmr@threshold:{rate_name(target)}", sources, limit))
+        sources = impostor_groups(trial, self.impostors, rows, self.everybody, options.by)
+        if options.by:
+            found += by_group(
+                (self.mated, self.groups), sources, first_measurable(options.fmr_targets, self.impostors.total)
+            )
         if options.threshold is not None:
             found += at_threshold("verification", (self.mated, self.groups), sources, options.threshold)
         return found
-
-    def _sources(self, trial: Trial) -> dict[str, Impostors]:
-        """Impostor scores by group of the probe; all candidates stay."""
-        rows, candidates = self.impostors.scores.rows, trial.candidates_per_person()
-        out = {"all": self.impostors}
-        for name, mask in self.everybody.items():
-            if name == "all" or rows is None:
-                continue
-            top = self.impostors.scores.take(np.flatnonzero(mask[rows]))
-            part = Impostors.crossed(top, trial.probes_per_person(mask), candidates)
-            if part.total:
-                out[name] = part
-        return out
 
 
 @dataclass(frozen=True)
@@ -261,6 +252,7 @@ class _OpenSet:
     mated: Items
     groups: Groups
     impostors: Impostors
+    strangers: Groups
 
     def questions(self, options: IdentificationOptions) -> list[Question]:
         return [
@@ -271,7 +263,12 @@ class _OpenSet:
     def at_threshold(self, options: IdentificationOptions) -> Sequence[Question]:
         if options.threshold is None:
             return ()
-        return at_threshold("open set", (self.mated, self.groups), {"all": self.impostors}, options.threshold)
+
+        def part(mask: NDArray[np.bool_]) -> Impostors:
+            return Impostors.of(self.impostors.scores.take(np.flatnonzero(mask)))
+
+        sources = sources_by_group(self.impostors, part, self.strangers)
+        return at_threshold("open set", (self.mated, self.groups), sources, options.threshold)
 
 
 def _open_set(trial: Trial, groups: Groups, options: IdentificationOptions) -> _OpenSet | None:
@@ -282,7 +279,7 @@ def _open_set(trial: Trial, groups: Groups, options: IdentificationOptions) -> _
     first = np.where(opened.ahead == 0, opened.mate, np.float32(-np.inf))
     items = Items(first[listed], trial.probe_people[listed])
     impostors = Impostors.of(Items(opened.best_other[others], trial.probe_people[others]))
-    return _OpenSet(items, _among(groups, listed), impostors)
+    return _OpenSet(items, _among(groups, listed), impostors, _among(groups, others))
 
 
 def _sharing_media(trial: Trial, rows: Sequence[ManifestRow], options: IdentificationOptions) -> int:
@@ -293,38 +290,6 @@ def _sharing_media(trial: Trial, rows: Sequence[ManifestRow], options: Identific
             remedy="take gallery and probes from different media, or allow it and don't trust the figures",
         )
     return shared
-
-
-def _groups(
-    probes: Templates, rows: Sequence[ManifestRow], ok: NDArray[np.bool_], options: IdentificationOptions
-) -> Groups:
-    groups = {"all": np.ones(len(probes), bool)}
-    sides = template_value(probes, rows, ok, lambda row: row.min_side)
-    edges = [-np.inf, *options.bands, np.inf]
-    if options.bands:
-        for low, high in pairwise(edges):
-            groups[band_name(low, high)] = probes.ok & (sides >= low) & (sides < high)
-    for column in options.by:
-        texts = template_text(probes, rows, _column(column))
-        for value in sorted({t for t in texts if t}):
-            groups[f"{column}={value}"] = probes.ok & np.array([t == value for t in texts])
-    return groups
-
-
-def band_name(low: float, high: float) -> str:
-    """Name of the band from ``low`` px to just below ``high`` px: ``<40 px``, ``40-79 px``, ``>=80 px``."""
-    if np.isneginf(low):
-        return f"<{high:g} px"
-    if np.isposinf(high):
-        return f">={low:g} px"
-    last = high - 1 if float(high).is_integer() else high
-    return f"{low:g}-{last:g} px"
-
-
-def _column(name: str) -> Callable[[ManifestRow], str | None]:
-    if name == "media":
-        return lambda row: row.media
-    return lambda row: row.attributes.get(name)
 
 
 def _among(groups: Groups, part: NDArray[np.bool_]) -> Groups:

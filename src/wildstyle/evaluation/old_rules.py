@@ -16,7 +16,6 @@ from wildstyle.evaluation.rates import (
     kth_threshold,
     nearest_thresholds,
     rate_name,
-    reliability_note,
     true_accept_rate,
 )
 from wildstyle.evaluation.result import Measure
@@ -29,20 +28,21 @@ OLD_RULES: dict[str, str] = {"nearest": NEAREST_RULE, "kth": KTH_RULE}
 def old_rules(
     mated: NDArray[np.float32], impostors: Impostors, targets: Sequence[float], rule: FmrRule
 ) -> tuple[Measure, ...]:
-    """TAR at each target by an older rule; nothing for the strict one, or where not all impostor scores were kept."""
-    scores = impostors.scores.values
-    if rule == "strict" or len(scores) < impostors.total or not len(mated):
+    """TAR at each target by an older rule; nothing for the strict one."""
+    if rule == "strict" or not len(mated):
         return ()
-    return tuple(_measure(mated, scores, target, rule) for target in targets)
+    return tuple(_measure(mated, impostors, target, rule) for target in targets)
 
 
-def _measure(mated: NDArray[np.float32], scores: NDArray[np.float32], target: float, rule: FmrRule) -> Measure:
-    name = f"tar@fmr={rate_name(target)} {rule}"
+def _measure(mated: NDArray[np.float32], impostors: Impostors, target: float, rule: FmrRule) -> Measure:
+    name, scores, total = f"tar@fmr={rate_name(target)} {rule}", impostors.scores.values, impostors.total
     try:
-        reliability_note(target, len(scores))
+        if rule == "kth":
+            point = kth_threshold(scores, target, total=total)
+        else:
+            point = nearest_thresholds(scores, [target], total=total)[0]
     except NotMeasurable as reason:
         return Measure(name, None, None, None, len(mated), note=f"not measurable: {reason.what}")
-    point = kth_threshold(scores, target) if rule == "kth" else nearest_thresholds(scores, [target])[0]
     return measure_at(name, mated, point)
 
 

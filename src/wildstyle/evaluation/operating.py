@@ -1,17 +1,25 @@
-"""Errors at a threshold that is given and stays: what a deployed system does, whatever a test set would choose."""
+"""Errors at a threshold that is given and stays: what a deployed system does, whatever a test set would choose.
+
+Groups are judged at the one threshold (methods for reports by group: never one threshold a group). Where a group is
+expected to show fewer than 30 errors at the overall rate, it is said to be too few; the others are compared, worst
+against best.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from wildstyle.errors import NotMeasurable, SettingError
 from wildstyle.evaluation.bootstrap import Weights
+from wildstyle.evaluation.few_errors import Counted, few_in_group, few_overall, worst_and_best
 from wildstyle.evaluation.items import Items
+from wildstyle.evaluation.outcome import Outcome
 from wildstyle.evaluation.rates import rate_name
 from wildstyle.evaluation.shares import Impostors, Question
 from wildstyle.evaluation.thresholds import total_weight
@@ -19,7 +27,7 @@ from wildstyle.evaluation.thresholds import total_weight
 Kind = Literal["verification", "open set"]
 RATES: dict[Kind, tuple[str, str]] = {"verification": ("fmr", "fnmr"), "open set": ("fpir", "fnir")}
 
-_RULE_OF_30 = 30
+_OPEN_SET = ("tpir@fpir=", "tpir20@fpir=")
 
 
 @dataclass(frozen=True)
@@ -43,6 +51,11 @@ class FalseMatches(Question):
         """Number of people on the probes' side of each group's impostor scores."""
         return {group: len(np.unique(source.scores.first)) for group, source in self.sources.items()}
 
+    @cached_property
+    def errors_of(self) -> dict[str, Counted]:
+        """False matches and impostor scores of each group."""
+        return {group: (len(_above(source, self.at)), source.total) for group, source in self.sources.items()}
+
     def counted(self) -> None:
         """None: which scores lie above the limit is what differs between systems."""
         return None
@@ -52,17 +65,27 @@ class FalseMatches(Question):
         return self.sources[group].total
 
     def check(self) -> str | None:
-        """Nothing: what is weak is told by group."""
+        """None: what is weak is told by group.
+
+        Raises:
+            NotMeasurable: only the highest impostor scores were kept, and the limit lies below them.
+        """
+        source = self.sources["all"]
+        if len(source.scores) < source.total and not self.at >= source.scores.values.min(initial=np.inf):
+            raise NotMeasurable(
+                f"the threshold lies below the {len(source.scores):,} highest of {source.total:,} impostor scores,"
+                " which alone were kept",
+                remedy="use a higher threshold",
+            )
         return None
 
     def remark_on(self, group: str) -> str | None:
-        """A remark where few false matches were counted."""
-        source = self.sources[group]
-        count = len(_above(source, self.at))
-        if count == 0:
-            bound = 3 / max(1, source.total)
-            return f"no false match in {source.total:,}: at most about {100 * bound:.2g} % (rule of 3)"
-        return f"rests on {count} false matches (fewer than 30)" if count < _RULE_OF_30 else None
+        """A remark where few false matches were counted; on all of them, how far groups lie apart."""
+        return _remark(self.errors_of, group, "false match")
+
+    def operating_point(self) -> tuple[float | None, float, int] | None:
+        """The threshold, the rate at it and the number of impostor scores."""
+        return _point(self.at, self.errors_of["all"])
 
     def shares(self, people: Weights, thresholds: NDArray[np.float64] | None = None) -> dict[str, NDArray[np.float64]]:
         """(B,) false match rate by group; NaN where a draw holds no impostors."""
@@ -75,8 +98,48 @@ class FalseMatches(Question):
         return out
 
 
+@dataclass(frozen=True)
+class FalseNonMatches(Question):
+    """Share of mated items that don't lie above a fixed limit, failures among them.
+
+    Attributes:
+        reached: false matches and impostor scores at the same limit.
+    """
+
+    reached: Counted = (0, 0)
+
+    @cached_property
+    def errors_of(self) -> dict[str, Counted]:
+        """Misses and mated items of each group."""
+        missed = ~(self.items.values > np.float32(self.at))
+        return {group: (int(missed[mask].sum()), int(mask.sum())) for group, mask in self.groups.items()}
+
+    def remark_on(self, group: str) -> str | None:
+        """A remark where few misses were counted; on all of them, how far groups lie apart."""
+        return _remark(self.errors_of, group, "miss")
+
+    def operating_point(self) -> tuple[float | None, float, int] | None:
+        """The threshold, the false match rate at it and the number of impostor scores."""
+        return _point(self.at, self.reached)
+
+
 def _above(source: Impostors, limit: float) -> Items:
     return source.scores.take(np.flatnonzero(source.scores.values > np.float32(limit)))
+
+
+def _remark(errors: Mapping[str, Counted], group: str, what: str) -> str | None:
+    if group != "all":
+        return few_in_group(errors[group], errors["all"], what)
+    apart = (few_overall(*errors["all"], what), worst_and_best(errors))
+    return "; ".join(note for note in apart if note) or None
+
+
+def _point(limit: float, counted: Counted) -> tuple[float | None, float, int] | None:
+    errors, total = counted
+    if not total:
+        return None
+    threshold = float(np.nextafter(np.float32(limit), np.float32(np.inf))) if np.isfinite(limit) else None
+    return threshold, errors / total, total
 
 
 def at_threshold(
@@ -98,19 +161,91 @@ def at_threshold(
     false, missed = RATES[kind]
     limit = float(np.nextafter(np.float32(threshold), np.float32(-np.inf)))
     items, groups = mated
-    return (
-        FalseMatches.of(f"{false}{suffix}", impostors, limit),
-        Question(f"{missed}{suffix}", items, groups, at=limit, misses=True),
+    matches = FalseMatches.of(f"{false}{suffix}", impostors, limit)
+    return matches, FalseNonMatches(
+        f"{missed}{suffix}", items, groups, at=limit, misses=True, reached=matches.errors_of["all"]
     )
 
 
+def by_group(
+    mated: tuple[Items, Mapping[str, NDArray[np.bool_]]], impostors: Mapping[str, Impostors], target: float | None
+) -> tuple[Question, ...]:
+    """FMR and FNMR of all groups at the one strict threshold of ``target``; nothing where it can't be measured."""
+    whole = impostors["all"]
+    limit = np.nan if target is None or not whole.total else float(whole.limits([target])[0])
+    if target is None or not np.isfinite(limit):
+        return ()
+    threshold = float(np.nextafter(np.float32(limit), np.float32(np.inf)))
+    return at_threshold("verification", mated, impostors, threshold, f"@threshold:{rate_name(target)}")
+
+
 def kind_of(name: str) -> Kind | None:
-    """What a figure with impostors measures; None for others."""
+    """What a figure with impostors measures; None for others.
+
+    >>> kind_of("tar@fmr=1e-3"), kind_of("tpir@fpir=1e-2 g1"), kind_of("rank-1")
+    ('verification', 'open set', None)
+    """
     if name.startswith("tar@fmr="):
         return "verification"
-    return "open set" if name.startswith("tpir@fpir=") else None
+    return "open set" if name.startswith(_OPEN_SET) else None
 
 
-def old_threshold_suffix(target: float) -> str:
-    """Ending of the names of figures at the threshold that an earlier system had for ``target``."""
-    return f"@old-threshold:{rate_name(target)}"
+def old_threshold_suffix(name: str, target: float) -> str:
+    """Ending of the names of figures at the threshold that an earlier system had for figure ``name``.
+
+    >>> old_threshold_suffix("tpir@fpir=1e-2 g1", 1e-2)
+    '@old-threshold:1e-2 g1'
+    """
+    return f"@old-threshold:{rate_name(target)}{_variant(name)}"
+
+
+def _variant(name: str) -> str:
+    """What a name says after its rate, with the blank before it: two galleries have a figure each."""
+    return "".join(name.partition(" ")[1:])
+
+
+def measured_at(outcome: Outcome, threshold: float) -> Outcome:
+    """The same outcome with its errors at a fixed threshold, for each set of impostor scores it holds.
+
+    Raises:
+        SettingError: no figure of it has impostor scores.
+    """
+    found: dict[tuple[str, str], tuple[Question, Question]] = {}
+    for question in outcome.questions:
+        kind = kind_of(question.name)
+        if kind is None or question.impostors is None:
+            continue
+        key = (question.name.partition("=")[0], _variant(question.name))
+        if key not in found:
+            sides = (question.items, question.groups), sources_of(outcome, question)
+            found[key] = at_threshold(kind, *sides, threshold, f"@threshold{key[1]}")
+    if not found:
+        raise SettingError(
+            f"{outcome.data} has no impostor scores to count at a threshold",
+            remedy="leave this set out, or the threshold",
+        )
+    return replace(outcome, questions=(*outcome.questions, *(one for pair in found.values() for one in pair)))
+
+
+def sources_of(outcome: Outcome, question: Question) -> Mapping[str, Impostors]:
+    """Impostor scores behind a question: by group where the outcome has looked at groups, else all of them."""
+    if question.impostors is None:
+        return {}
+    for other in outcome.questions:
+        if isinstance(other, FalseMatches) and other.sources["all"] is question.impostors:
+            return other.sources
+    return {"all": question.impostors}
+
+
+def sources_by_group(
+    whole: Impostors, part: Callable[[NDArray[np.bool_]], Impostors], groups: Mapping[str, NDArray[np.bool_]]
+) -> dict[str, Impostors]:
+    """Impostor scores of each group that has some, those of all first.
+
+    Args:
+        whole: all impostor scores, with their rows.
+        part: mask over rows to the impostor scores of these rows.
+        groups: masks over rows by name.
+    """
+    found = {"all": whole} | {name: part(mask) for name, mask in groups.items() if name != "all"}
+    return {name: source for name, source in found.items() if name == "all" or source.total}

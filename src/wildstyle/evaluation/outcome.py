@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from wildstyle.errors import InputError, NotMeasurable
 from wildstyle.evaluation.bootstrap import FEW_PEOPLE, Bootstrap, Weights, percentile_interval
+from wildstyle.evaluation.few_errors import RULE as FEW_ERRORS
+from wildstyle.evaluation.few_errors import few_overall
 from wildstyle.evaluation.result import Curve, Measure, Result
 from wildstyle.evaluation.shares import Question
 
@@ -76,7 +78,7 @@ class Outcome:
             protocol=self.protocol,
             version=self.version,
             data=self.data,
-            rules={**self.rules, "interval": bootstrap.rule},
+            rules={**self.rules, "interval": bootstrap.rule, "few_errors": FEW_ERRORS},
             counts=dict(self.counts),
             measures=(*measures, *self.fixed),
             curves=self.curves,
@@ -127,10 +129,18 @@ def _measure(
         note = measurable(question)[1] if n else None
         return Measure(question.name, None, None, None, n, group, note or "not measurable: nothing to count")
     low, high = interval_of(question, group, draws[question.name, group])
-    note = remark(question, group)
+    note = "; ".join(told for told in (remark(question, group), _few_misses(question, group, value)) if told) or None
     if group != "all" or (point := question.operating_point()) is None:
         return Measure(question.name, value, low, high, n, group, note)
     return Measure(question.name, value, low, high, n, group, note, *point)
+
+
+def _few_misses(question: Question, group: str, value: float) -> str | None:
+    """A remark on an operating point with few misses; groups are too many to be told each time."""
+    if group != "all" or question.impostors is None:
+        return None
+    n = question.count(group)
+    return few_overall(round((1 - value) * n), n, "miss")
 
 
 def checked_vectors(vectors: Vectors, ok: NDArray[np.bool_], rows: int) -> tuple[Vectors, NDArray[np.bool_]]:

@@ -18,12 +18,14 @@ from numpy.typing import NDArray
 
 from wildstyle.errors import InputError, NotMeasurable, SettingError
 from wildstyle.evaluation.curves import curves_of
+from wildstyle.evaluation.grouping import PAIR_RULE, Groups, pair_groups
 from wildstyle.evaluation.items import Items
 from wildstyle.evaluation.old_rules import OLD_RULES, FmrRule, old_rules
-from wildstyle.evaluation.operating import at_threshold
+from wildstyle.evaluation.operating import at_threshold, by_group, sources_by_group
 from wildstyle.evaluation.outcome import Outcome, Vectors, checked_vectors, name_people
-from wildstyle.evaluation.rates import STRICT_RULE, rate_name
-from wildstyle.evaluation.result import Measure
+from wildstyle.evaluation.qualities import FacesSeen, pair_discard_curves
+from wildstyle.evaluation.rates import STRICT_RULE, first_measurable, rate_name
+from wildstyle.evaluation.result import Curve, Measure
 from wildstyle.evaluation.shares import Impostors, Question
 from wildstyle.faces.pairs import PairList
 
@@ -53,13 +55,21 @@ class PairOptions:
         fmr_targets: FMRs of the operating points.
         fmr_rule: ``nearest`` or ``kth`` give old tables' figures beside the strict ones, without intervals.
         threshold: score from which on a deployed system accepts; its errors are then told too.
+        by: columns of the faces whose values make groups, ``media`` or an attribute.
+        bands: rising edges in px that split pairs by the smaller ``min_side`` of both faces; none: no bands.
+        discard_by: qualities for error-versus-discard curves, as in ``IdentificationOptions``.
     """
 
     fmr_targets: tuple[float, ...] = FMR_TARGETS
     fmr_rule: FmrRule = "strict"
     threshold: float | None = None
+    by: tuple[str, ...] = ()
+    bands: tuple[float, ...] = ()
+    discard_by: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        if list(self.bands) != sorted(set(self.bands)):
+            raise SettingError(f"edges of bands must rise, not {self.bands}")
         if self.fmr_rule not in get_args(FmrRule):
             raise SettingError(f"fmr rule {self.fmr_rule!r} is unknown", remedy="use strict, nearest or kth")
 
@@ -137,6 +147,7 @@ def evaluate_pairs(
     data: str = "pairs",
     people: Sequence[str | None] | None = None,
     options: PairOptions | None = None,
+    faces: FacesSeen | None = None,
 ) -> PairOutcome:
     """Score listed pairs.
 
@@ -148,6 +159,7 @@ def evaluate_pairs(
         people: (N,) the faces' people, for intervals over people. Without them faces that a mated pair
             joins, or that are used twice, are one person.
         options: see ``PairOptions``.
+        faces: what is known of the N faces; groups and discard curves need it.
 
     Raises:
         InputError: shapes disagree, an index is out of range, or embeddings are not of unit length.
@@ -164,31 +176,69 @@ def evaluate_pairs(
     ends, names = _people_of(people, first, second, same, len(vectors))
     options = options or PairOptions()
     mated, impostors = _sides(scores, same, compared, ends)
-    rules = RULES | {"people": "named" if people is not None else "unnamed: faces joined by mated pairs"}
-    if options.fmr_rule != "strict":
-        rules["fmr_rule"] += f"; beside it {OLD_RULES[options.fmr_rule]}"
+    groups = _groups_of(faces, (first, second), options)
     return PairOutcome(
         protocol="pairs",
         version=VERSION,
         data=data,
-        rules=rules,
+        rules=_rules(options, named=people is not None),
         counts=_counts(same, compared, len(vectors), len(names)),
         people=names,
-        questions=(_accuracy(folds.right, same, ends), *_operating_points(mated, impostors, options)),
+        questions=(
+            _accuracy(folds.right, same, ends, groups),
+            *_operating_points(mated, impostors, groups, options),
+        ),
         fixed=(_spread(folds), *old_rules(mated.values, impostors, options.fmr_targets, options.fmr_rule)),
-        curves=curves_of(mated.values, impostors),
+        curves=(*curves_of(mated.values, impostors), *_discarding((mated, impostors), (first, second), faces, options)),
         scores=scores,
         same=same,
         folds=folds,
     )
 
 
+def _rules(options: PairOptions, *, named: bool) -> dict[str, str]:
+    rules = RULES | {"people": "named" if named else "unnamed: faces joined by mated pairs"}
+    if options.fmr_rule != "strict":
+        rules["fmr_rule"] += f"; beside it {OLD_RULES[options.fmr_rule]}"
+    if options.by or options.bands:
+        rules["groups"] = PAIR_RULE
+    return rules
+
+
+def _groups_of(
+    faces: FacesSeen | None, ends: tuple[NDArray[np.int64], NDArray[np.int64]], options: PairOptions
+) -> Groups:
+    if faces is None and (options.by or options.bands or options.discard_by):
+        raise InputError("groups and qualities need to know the faces' columns", remedy="give them, or don't ask")
+    return pair_groups(faces.rows if faces else (), *ends, options.bands, options.by)
+
+
+def _discarding(
+    sides: tuple[Items, Impostors],
+    ends: tuple[NDArray[np.int64], NDArray[np.int64]],
+    faces: FacesSeen | None,
+    options: PairOptions,
+) -> tuple[Curve, ...]:
+    if faces is None:
+        return ()
+    return pair_discard_curves(sides, ends, faces, options.discard_by, options.fmr_targets)
+
+
 def _accuracy(
-    right: NDArray[np.bool_], same: NDArray[np.bool_], people: tuple[NDArray[np.int64], NDArray[np.int64]]
+    right: NDArray[np.bool_],
+    same: NDArray[np.bool_],
+    people: tuple[NDArray[np.int64], NDArray[np.int64]],
+    groups: Groups,
 ) -> Question:
     first, second = people
     decisions = Items(right.astype(np.float32), first, np.where(same, -1, second))
-    return Question("accuracy", decisions, {"all": np.ones(len(same), bool)}, strata=same.astype(np.int64))
+    return Question("accuracy", decisions, _filled(groups, slice(None)), strata=same.astype(np.int64))
+
+
+def _filled(groups: Groups, part: NDArray[np.int64] | slice) -> Groups:
+    """Groups of some pairs; empty ones are left out."""
+    inside = {name: mask[part] for name, mask in groups.items()}
+    return {name: mask for name, mask in inside.items() if name == "all" or mask.any()}
 
 
 def _sides(
@@ -204,11 +254,21 @@ def _sides(
     return items, Impostors.of(Items(scores[other], first[other], second[other], other))
 
 
-def _operating_points(mated: Items, impostors: Impostors, options: PairOptions) -> list[Question]:
-    everyone = {"all": np.ones(len(mated), bool)}
-    found = [Question(f"tar@fmr={rate_name(t)}", mated, everyone, impostors, t) for t in options.fmr_targets]
+def _operating_points(mated: Items, impostors: Impostors, groups: Groups, options: PairOptions) -> list[Question]:
+    rows, others = mated.rows, impostors.scores.rows
+    if rows is None or others is None:
+        return []
+    parts = _filled(groups, rows)
+    found = [Question(f"tar@fmr={rate_name(t)}", mated, parts, impostors, t) for t in options.fmr_targets]
+
+    def part(mask: NDArray[np.bool_]) -> Impostors:
+        return Impostors.of(impostors.scores.take(np.flatnonzero(mask[others])))
+
+    sources = sources_by_group(impostors, part, groups)
+    if options.by or options.bands:
+        found += by_group((mated, parts), sources, first_measurable(options.fmr_targets, impostors.total))
     if options.threshold is not None:
-        found += at_threshold("verification", (mated, everyone), {"all": impostors}, options.threshold)
+        found += at_threshold("verification", (mated, parts), sources, options.threshold)
     return found
 
 

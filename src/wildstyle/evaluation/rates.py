@@ -78,6 +78,11 @@ def reliability_note(target: float, impostors: int) -> str | None:
     return f"rests on {expected:.3g} expected false matches (fewer than 10)" if expected < MARKED_BELOW else None
 
 
+def first_measurable(targets: Sequence[float], impostors: int) -> float | None:
+    """The first target that lets at least one false match be expected of so many impostor scores, or None."""
+    return next((target for target in targets if target * impostors * (1 + _ROUNDING) >= 1), None)
+
+
 def strict_threshold(impostor: Scores, target: float) -> OperatingPoint:
     """The smallest threshold with FMR at most ``target``, ties counted as accepted.
 
@@ -106,35 +111,51 @@ def nearest_threshold(impostor: Scores, target: float) -> OperatingPoint:
     return nearest_thresholds(impostor, [target])[0]
 
 
-def nearest_thresholds(impostor: Scores, targets: Sequence[float]) -> list[OperatingPoint]:
-    """``nearest_threshold`` of several targets, looking through the scores once."""
+def nearest_thresholds(impostor: Scores, targets: Sequence[float], *, total: int | None = None) -> list[OperatingPoint]:
+    """``nearest_threshold`` of several targets, looking through the scores once.
+
+    Args:
+        impostor: (N,) scores.
+        targets: wanted FMRs.
+        total: number of all impostor scores, where ``impostor`` holds only the highest.
+    """
     if not targets:
         return []
     impostor = _checked(impostor)
-    n = len(impostor)
-    for target in targets:
-        reliability_note(target, n)
-    places = [n - max(1, round(target * n)) for target in targets]
+    n = total or len(impostor)
+    places = [_place(impostor, target, n) for target in targets]
     ordered = np.partition(impostor, sorted(set(places)))
-    return [_nearest(impostor, ordered[place], target) for place, target in zip(places, targets, strict=True)]
+    return [_nearest(impostor, ordered[place], target, n) for place, target in zip(places, targets, strict=True)]
 
 
-def _nearest(impostor: Scores, value: np.floating[Any], target: float) -> OperatingPoint:
+def _nearest(impostor: Scores, value: np.floating[Any], target: float, n: int) -> OperatingPoint:
     """Of the k-th largest score and the next higher one, that whose FMR is nearer; the higher one where both are."""
-    n = len(impostor)
     with_ties, above = int(np.count_nonzero(impostor >= value)), int(np.count_nonzero(impostor > value))
     if above and abs(above / n - target) <= abs(with_ties / n - target):
         value, with_ties = impostor[impostor > value].min(), above
     return OperatingPoint(float(value), target, with_ties / n, n)
 
 
-def kth_threshold(impostor: Scores, target: float) -> OperatingPoint:
+def kth_threshold(impostor: Scores, target: float, *, total: int | None = None) -> OperatingPoint:
     """The k-th largest impostor score, k = round(target * N): another public rule, for old tables only."""
     impostor = _checked(impostor)
-    reliability_note(target, len(impostor))
-    k = max(1, round(target * len(impostor)))
-    threshold = float(np.partition(impostor, len(impostor) - k)[len(impostor) - k])
-    return OperatingPoint(threshold, target, false_match_rate(impostor, threshold), len(impostor))
+    n = total or len(impostor)
+    place = _place(impostor, target, n)
+    threshold = float(np.partition(impostor, place)[place])
+    return OperatingPoint(threshold, target, int(np.count_nonzero(impostor >= threshold)) / n, n)
+
+
+def _place(impostor: Scores, target: float, n: int) -> int:
+    """Place in rising order of the k-th largest score, k = round(target * n)."""
+    reliability_note(target, n)
+    k = max(1, round(target * n))
+    # Scores that equal the lowest kept one may have been left out, so it doesn't count.
+    if k > len(impostor) - (len(impostor) < n):
+        raise NotMeasurable(
+            f"a rate of {target:g} needs {k:,} impostor scores, the {len(impostor):,} highest were kept",
+            remedy="ask for a smaller rate",
+        )
+    return len(impostor) - k
 
 
 def false_match_rate(impostor: Scores, threshold: float) -> float:

@@ -6,6 +6,7 @@ the weights (safetensors metadata) and in the ONNX metadata, one string a field.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -41,9 +42,11 @@ class RecogniserContract:
         origin: where the weights come from.
         base_model_hash: sha256 of the weights this one was adapted from, "" for an original.
         compat_group: embeddings may be compared only inside one group.
-        thresholds: by wanted FMR ("1e-3"): ``threshold``, ``low``, ``high``, ``data``, ``impostors``; found by
-            calibration, valid for these weights only.
-        likelihood: map from score to natural log-likelihood ratio: ``slope``, ``offset``, ``cllr``, ``data``; or empty.
+        thresholds: by wanted FMR ("1e-3"): ``threshold``, ``low`` and ``high`` of its 95 % interval, ``reached``,
+            ``impostors``, ``people``, ``pooling``, ``data``; found by calibration, valid for these weights and this
+            pooling only.
+        likelihood: map from score to natural log-likelihood ratio, ``slope * score + offset``, with ``cllr_bits``,
+            ``cllr_min_bits`` and ``data``; or empty.
 
     Raises:
         ContractError: a value is outside what is listed above.
@@ -170,8 +173,21 @@ def _faults(contract: RecogniserContract) -> list[str]:
         faults.append(f"embedding size is at least 1, not {contract.embedding_size}")
     if contract.input_size < 16:
         faults.append(f"input size is at least 16 px, not {contract.input_size}")
-    if not all("threshold" in found for found in contract.thresholds.values()):
-        faults.append("each calibrated threshold has a number 'threshold'")
+    if not all(_is_share(rate) and _is_number(found.get("threshold")) for rate, found in contract.thresholds.items()):
+        faults.append("each calibrated threshold belongs to a rate in (0, 1] and has a number 'threshold'")
+    if contract.likelihood and not all(_is_number(contract.likelihood.get(key)) for key in ("slope", "offset")):
+        faults.append("a likelihood map has the numbers 'slope' and 'offset'")
     if contract.flip_rule not in FLIP_RULES:
         faults.append(f"flip rule is one of {', '.join(FLIP_RULES)}, not {contract.flip_rule!r}")
     return faults
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def _is_share(text: str) -> bool:
+    try:
+        return 0 < float(text) <= 1
+    except ValueError:
+        return False

@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from wildstyle.errors import SettingError
 from wildstyle.evaluation import Bootstrap
 from wildstyle.evaluation.calibration import Calibration, calibrate_outcome
 from wildstyle.evaluation.rates import rate_name
 from wildstyle.recognisers import EmbeddingCache, Recogniser, load_recogniser, save_recogniser
 from wildstyle.recognisers.export import export_onnx
-from wildstyle.verbs.jobs import CalibrateJob
+from wildstyle.runs import describe_input
+from wildstyle.verbs.jobs import CalibrateJob, EvaluationSpec
 from wildstyle.verbs.measuring import measure, open_labelled
 from wildstyle.verbs.places import cache_folder
 from wildstyle.verbs.progress import Progress, Silent
@@ -58,31 +61,49 @@ def _check_into(job: CalibrateJob) -> None:
 
 
 def _write(job: CalibrateJob, recogniser: Recogniser, found: Calibration) -> None:
-    contract = recogniser.contract.with_(thresholds=threshold_table(found), likelihood=likelihood_entry(found))
-    calibrated = replace(recogniser, contract=contract)
     if job.into is None:
         return
+    said = _data_id(job.evaluate[0])
+    contract = recogniser.contract.with_(
+        thresholds=threshold_table(found, said), likelihood=likelihood_entry(found, said)
+    )
+    calibrated = replace(recogniser, contract=contract)
     if job.into.suffix == ".onnx":
         export_onnx(calibrated, job.into)
     else:
         save_recogniser(calibrated, job.into)
 
 
-def threshold_table(found: Calibration) -> dict[str, dict[str, Any]]:
-    """Thresholds as a contract keeps them, by rate."""
+def _data_id(spec: EvaluationSpec) -> str:
+    """The set's name and the first digits of its list's or folder's hash."""
+    described = describe_input(spec.path)
+    digest = next(str(value) for key, value in described.items() if key.startswith("sha256"))
+    return f"{spec.name} {digest[:12]}"
+
+
+def threshold_table(found: Calibration, data: str = "") -> dict[str, dict[str, Any]]:
+    """Thresholds as a contract keeps them, by rate.
+
+    Args:
+        found: the calibration.
+        data: what the data are called; the set's name by default.
+    """
     return {
         rate_name(t.target): {
-            "threshold": round(t.threshold, 6),
-            "low": None if t.low is None else round(t.low, 6),
-            "high": None if t.high is None else round(t.high, 6),
+            "threshold": _short(t.threshold),
+            "low": None if t.low is None else _short(t.low),
+            "high": None if t.high is None else _short(t.high),
+            "reached": t.reached,
             "impostors": t.impostors,
-            "data": found.data,
+            "people": found.counts.get("people", 0),
+            "pooling": found.rules.get("pooling", ""),
+            "data": data or found.data,
         }
         for t in found.thresholds
     }
 
 
-def likelihood_entry(found: Calibration) -> dict[str, Any]:
+def likelihood_entry(found: Calibration, data: str = "") -> dict[str, Any]:
     """The map from score to log-likelihood ratio as a contract keeps it; empty where there is none."""
     if found.likelihood is None:
         return {}
@@ -91,5 +112,11 @@ def likelihood_entry(found: Calibration) -> dict[str, Any]:
         "slope": round(fitted.map.slope, 6),
         "offset": round(fitted.map.offset, 6),
         "cllr_bits": round(fitted.cllr, 4),
-        "data": found.data,
+        "cllr_min_bits": round(fitted.cllr_min, 4),
+        "data": data or found.data,
     }
+
+
+def _short(score: float) -> float:
+    """The shortest number that is the same float32: rounded otherwise, a threshold could accept one more impostor."""
+    return float(str(np.float32(score)))

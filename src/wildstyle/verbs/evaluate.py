@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from wildstyle.errors import SettingError
 from wildstyle.evaluation import Bootstrap, Result
 from wildstyle.evaluation.paired_draws import StoredDraws, store_draws
 from wildstyle.recognisers import EmbeddingCache, Recogniser, load_recogniser
 from wildstyle.report import FacePair
-from wildstyle.verbs.benchmarks import Embedded
+from wildstyle.verbs.embedded import read_embeddings
 from wildstyle.verbs.errors_shown import worst_errors
-from wildstyle.verbs.jobs import EvaluateJob
-from wildstyle.verbs.measuring import measure, open_labelled, outcomes_of, read_embeddings
+from wildstyle.verbs.jobs import EvaluateJob, EvaluationSpec
+from wildstyle.verbs.measuring import measure, open_labelled, outcomes_of
 from wildstyle.verbs.places import cache_folder
 from wildstyle.verbs.progress import Progress, Silent
 
@@ -54,24 +54,23 @@ def evaluate_fully(
     Raises:
         InputError: a set can't be read.
         ContractError: recogniser and faces disagree.
+        SettingError: embeddings are missing for a set, or come with distractors.
     """
     progress = progress or Silent()
-    given = None
     loaded = recogniser
-    if job.recogniser.suffix == ".npy" and recogniser is None:
-        given = _embeddings_for(job)
-    elif loaded is None:
+    specs = _with_embeddings(job) if loaded is None else job.evaluate
+    if loaded is None and any(spec.embeddings is None for spec in specs):
         loaded = load_recogniser(job.recogniser, contract=job.contract)
     threshold = _threshold(job.threshold, loaded)
     size = loaded.contract.input_size if loaded is not None else 112
-    sets = [open_labelled(spec, size=size) for spec in job.evaluate]
+    sets = [open_labelled(spec, size=size) for spec in specs]
     cache, bootstrap = EmbeddingCache(cache_folder()), Bootstrap(seed=job.seed)
     results: dict[str, Result] = {}
     draws: dict[str, StoredDraws] = {}
     errors: list[FacePair] = []
     for labelled in sets:
-        if given is not None:
-            outcomes = outcomes_of(labelled, given, threshold=threshold)
+        if labelled.spec.embeddings is not None:
+            outcomes = outcomes_of(labelled, read_embeddings(labelled.spec.embeddings), threshold=threshold)
         elif loaded is not None:
             outcomes = measure(
                 labelled, loaded, cache=cache, workers=job.workers, progress=progress, threshold=threshold
@@ -86,14 +85,26 @@ def evaluate_fully(
     return Evaluated(results, draws, tuple(errors))
 
 
-def _embeddings_for(job: EvaluateJob) -> Embedded:
-    if len(job.evaluate) != 1 or job.evaluate[0].distractors is not None:
+def _with_embeddings(job: EvaluateJob) -> tuple[EvaluationSpec, ...]:
+    """The sets, with the embeddings that stand where a recogniser would."""
+    specs = job.evaluate
+    if job.recogniser.suffix == ".npy" and len(specs) == 1:
+        specs = tuple(replace(spec, embeddings=spec.embeddings or job.recogniser) for spec in specs)
+    lacking = [spec.name for spec in specs if spec.embeddings is None]
+    if job.recogniser.suffix == ".npy" and lacking:
         raise SettingError(
-            "embeddings from a file belong to one set without distractors",
+            f"embeddings from a file belong to one set, there are none for {', '.join(lacking)}",
             where=job.recogniser,
-            remedy="give one set at a time, or the recogniser itself",
+            remedy="give each set its embeddings=, one set at a time, or the recogniser itself",
         )
-    return read_embeddings(job.recogniser)
+    for spec in specs:
+        if spec.embeddings is not None and spec.distractors is not None:
+            raise SettingError(
+                f"{spec.name}: distractors have no embeddings in the file",
+                where=spec.embeddings,
+                remedy="leave the distractors out, or give the recogniser itself",
+            )
+    return specs
 
 
 def _threshold(text: str | None, recogniser: Recogniser | None) -> float | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, replace
+from math import isfinite
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -15,6 +17,7 @@ from wildstyle.faces.cutting import IngestOptions
 from wildstyle.synthesis import FitSettings
 
 EvaluationRole = Literal["target", "guard"]
+Layout = Literal["auto", "ijbb", "ijbc", "ijbs", "tinyface", "survface"]
 
 MAY_DIFFER = ("workers", "out", "include_faces", "tensorboard")
 """Settings of an adapt job on which no result depends: a run may be continued with others."""
@@ -38,6 +41,8 @@ class EvaluationSpec:
         fmr_rule: ``nearest`` or ``kth`` add the figures of older tables.
         discard_by: qualities for error-versus-discard curves.
         gallery: QMUL-SurvFace: ``images`` or ``prototypes``.
+        layout: what kind of benchmark the folder holds; ``auto``: told by its files.
+        embeddings: a ``.npy`` (N, D), one row a face of the set in its order, instead of a recogniser; or None.
     """
 
     name: str
@@ -51,6 +56,8 @@ class EvaluationSpec:
     fmr_rule: FmrRule = "strict"
     discard_by: tuple[str, ...] = ()
     gallery: Gallery = "images"
+    layout: Layout = "auto"
+    embeddings: Path | None = None
 
     @property
     def is_manifest(self) -> bool:
@@ -61,13 +68,15 @@ class EvaluationSpec:
 _FORM = (
     "name=path[,faces=path][,distractors=path][,role=target|guard][,by=column+column][,bands=24+32+64]"
     "[,pooling=N1D0F0|mean|norm-weighted][,fmr_rule=nearest|kth][,discard_by=min_side+norm][,gallery=prototypes]"
+    "[,layout=ijbc|ijbb|ijbs|tinyface|survface][,embeddings=path.npy]"
 )
-_PATHS = ("faces", "distractors")
+_PATHS = ("faces", "distractors", "embeddings")
 _LISTS = ("by", "discard_by")
 _CHOICES: dict[str, tuple[str, ...]] = {
     "role": get_args(EvaluationRole),
     "fmr_rule": get_args(FmrRule),
     "gallery": get_args(Gallery),
+    "layout": get_args(Layout),
 }
 
 
@@ -103,12 +112,7 @@ def _option(part: str, text: str) -> tuple[str, Any]:
     if key in _LISTS:
         return key, tuple(value.split("+"))
     if key == "bands":
-        try:
-            return key, tuple(float(edge) for edge in value.split("+"))
-        except ValueError as error:
-            raise SettingError(
-                f"evaluation {text!r}: bands are numbers, not {value!r}", remedy="as 24+32+64"
-            ) from error
+        return key, parse_bands(value, f"evaluation {text!r}")
     if key in _CHOICES and value not in _CHOICES[key]:
         raise SettingError(f"evaluation {text!r}: {key} is {value!r}", remedy=f"choose {' or '.join(_CHOICES[key])}")
     if key == "pooling":
@@ -116,12 +120,52 @@ def _option(part: str, text: str) -> tuple[str, Any]:
     return key, value
 
 
+def parse_bands(text: str, where: str) -> tuple[float, ...]:
+    """Edges of size bands, joined by ``+`` or commas.
+
+    Raises:
+        SettingError: they are no rising numbers.
+
+    >>> parse_bands("16+24.5", "--bands")
+    (16.0, 24.5)
+    """
+    try:
+        edges = tuple(float(edge) for edge in text.replace(",", "+").split("+"))
+    except ValueError:
+        edges = ()
+    if not edges or not all(isfinite(edge) for edge in edges) or list(edges) != sorted(set(edges)):
+        raise SettingError(f"{where}: bands are rising numbers, not {text!r}", remedy="write for example 24+32+64")
+    return edges
+
+
+def with_common(
+    specs: Sequence[EvaluationSpec],
+    *,
+    by: tuple[str, ...] = (),
+    bands: tuple[float, ...] | None = None,
+    discard_by: tuple[str, ...] = (),
+) -> tuple[EvaluationSpec, ...]:
+    """The sets with these options wherever a manifest has none of its own; pair sets seldom have columns."""
+    return tuple(
+        replace(
+            spec,
+            by=spec.by or by,
+            bands=bands if spec.bands is None else spec.bands,
+            discard_by=spec.discard_by or discard_by,
+        )
+        if spec.is_manifest
+        else spec
+        for spec in specs
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluateJob:
     """A recogniser to be measured.
 
     Attributes:
-        recogniser: model file, or a ``.npy`` of embeddings (N, D), one row a face of the one set.
+        recogniser: model file, or a ``.npy`` of embeddings (N, D), one row a face of the one set; sets with
+            ``embeddings`` of their own need neither.
         evaluate: labelled sets.
         contract: as in ``AdaptJob``.
         seed: of the intervals.

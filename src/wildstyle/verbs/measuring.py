@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,8 +10,10 @@ from numpy.typing import NDArray
 
 from wildstyle.errors import ContractError, InputError, SettingError
 from wildstyle.evaluation import IdentificationOptions, Outcome, evaluate_identification, evaluate_pairs
+from wildstyle.evaluation.operating import measured_at
 from wildstyle.evaluation.pairs import PairOptions
 from wildstyle.evaluation.pooling import PoolingRule
+from wildstyle.evaluation.qualities import FacesSeen
 from wildstyle.faces import (
     FaceSource,
     ManifestRow,
@@ -27,7 +28,8 @@ from wildstyle.faces.decode import read_header
 from wildstyle.faces.parquet import holds_pictures
 from wildstyle.faces.recut import Mirrored
 from wildstyle.recognisers import EmbeddingCache, Recogniser, embed_source
-from wildstyle.verbs.benchmarks import Benchmark, Embedded, benchmark_of
+from wildstyle.verbs.benchmarks import BENCHMARKS, Benchmark, Embedded, benchmark_of
+from wildstyle.verbs.embedded import RowsAlone, row_of
 from wildstyle.verbs.jobs import EvaluationSpec
 from wildstyle.verbs.progress import Progress, Silent
 
@@ -74,7 +76,7 @@ def open_labelled(spec: EvaluationSpec, *, size: int = 112) -> LabelledSet:
     Raises:
         InputError: a file is missing or is not what its name says.
     """
-    kind = benchmark_of(spec.path)
+    kind = _benchmark(spec)
     if kind is not None:
         layout = kind.read(spec.path)
         return LabelledSet(spec, kind.faces(layout, size), benchmark=(kind, layout))
@@ -83,16 +85,32 @@ def open_labelled(spec: EvaluationSpec, *, size: int = 112) -> LabelledSet:
         faces, pairs = open_pairs(spec.path)
         return LabelledSet(spec, faces, pairs=pairs, distractors=distractors)
     manifest = read_manifest(spec.path)
-    embedded = spec.path.suffix.lower() == ".parquet" and holds_pictures(spec.path)
-    images = open_faces(spec.faces or (spec.path if embedded else spec.path.parent))
-    source = ManifestSource(manifest, images, name=spec.name)
     if not {"gallery", "probe"} <= {row.role for row in manifest.rows}:
         raise InputError(
             "the manifest has no column 'role' with the values gallery and probe",
             where=spec.path,
             remedy="say for each row whether it is enrolled (gallery) or searched (probe)",
         )
+    if spec.embeddings is not None:
+        alone = RowsAlone(manifest.rows, name=spec.name, location=str(spec.path))
+        return LabelledSet(spec, alone, rows=manifest.rows, distractors=distractors)
+    embedded = spec.path.suffix.lower() == ".parquet" and holds_pictures(spec.path)
+    images = open_faces(spec.faces or (spec.path if embedded else spec.path.parent))
+    source = ManifestSource(manifest, images, name=spec.name)
     return LabelledSet(spec, source, rows=manifest.rows, distractors=distractors)
+
+
+_LAYOUT_KINDS = {"ijbb": "ijb", "ijbc": "ijb"}
+
+
+def _benchmark(spec: EvaluationSpec) -> Benchmark | None:
+    """The kind of a benchmark's folder: as its files tell, or as the user says."""
+    if spec.layout == "auto":
+        return benchmark_of(spec.path)
+    named = _LAYOUT_KINDS.get(spec.layout, spec.layout)
+    kinds = [kind for kind in BENCHMARKS if kind.kind.split()[0] == named]
+    # Where none of them is found, the first one's reader says what is missing.
+    return next((kind for kind in kinds if spec.path.is_dir() and kind.found(spec.path)), kinds[0])
 
 
 def measure(
@@ -114,7 +132,14 @@ def measure(
 
     Raises:
         ContractError: the faces have another size than the recogniser takes.
+        SettingError: the set brings its own embeddings.
     """
+    if labelled.spec.embeddings is not None:
+        raise SettingError(
+            f"{labelled.spec.name} brings embeddings of one recogniser, so no other can be measured on it",
+            where=labelled.spec.embeddings,
+            remedy="leave embeddings= out",
+        )
     progress = progress or Silent()
     progress.stage("measure", f"{labelled.spec.name}, {labelled.images:,} faces")
     if labelled.benchmark is None:
@@ -150,17 +175,13 @@ def outcomes_of(
         )
     if labelled.benchmark is not None:
         kind, layout = labelled.benchmark
-        if threshold is not None:
-            raise SettingError(f"errors at a fixed threshold are measured on pairs and manifests, not on {kind.kind}")
+        _refuse_columns(spec, kind)
         found = kind.outcomes(layout, faces, spec)
+        if threshold is not None:
+            found = {protocol: measured_at(outcome, threshold) for protocol, outcome in found.items()}
         return {f"{spec.name} {protocol}".strip(): outcome for protocol, outcome in found.items()}
     if labelled.pairs is not None:
-        people = labelled.faces.subjects()
-        known = people if any(p is not None for p in people) else None
-        options = PairOptions(fmr_rule=spec.fmr_rule, threshold=threshold)
-        pairs = labelled.pairs
-        outcome: Outcome = evaluate_pairs(faces.vectors, faces.ok, pairs, data=spec.name, people=known, options=options)
-        return {spec.name: outcome}
+        return {spec.name: _pairs_outcome(labelled, labelled.pairs, faces, threshold)}
     rows = labelled.rows or ()
     asked = _identification_options(spec, threshold)
     outcome = evaluate_identification(
@@ -169,23 +190,34 @@ def outcomes_of(
     return {spec.name: outcome}
 
 
-def read_embeddings(path: Path) -> Embedded:
-    """Embeddings that were computed elsewhere: a ``.npy`` of (N, D) floats; rows of zeros or NaN are failures.
+def _refuse_columns(spec: EvaluationSpec, kind: Benchmark) -> None:
+    asked = [name for name in ("by", "bands", "discard_by") if getattr(spec, name)]
+    if asked:
+        raise SettingError(
+            f"{spec.name}: {kind.kind} has no columns, so {' and '.join(asked)} can't be followed",
+            remedy="leave it out, or give a manifest",
+        )
 
-    Raises:
-        InputError: the file is no such array.
-    """
-    try:
-        raw = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise InputError("is no .npy file of numbers", where=path, remedy="write it with numpy.save") from error
-    if raw.ndim != 2 or not np.issubdtype(raw.dtype, np.floating):
-        raise InputError(f"holds {raw.dtype} of shape {raw.shape}, expected floats (N, D)", where=path)
-    vectors = np.array(raw, np.float32)
-    norms = np.sqrt(np.einsum("nd,nd->n", vectors, vectors, dtype=np.float64)).astype(np.float32)
-    ok = np.isfinite(norms) & (norms > 1e-6)
-    vectors /= np.where(ok, norms, np.float32(1))[:, None]
-    return Embedded(vectors, ok, norms)
+
+def _pairs_outcome(labelled: LabelledSet, pairs: PairList, faces: Embedded, threshold: float | None) -> Outcome:
+    spec = labelled.spec
+    people = labelled.faces.subjects()
+    options = PairOptions(
+        fmr_rule=spec.fmr_rule, threshold=threshold, by=spec.by, bands=spec.bands or (), discard_by=spec.discard_by
+    )
+    seen = None
+    if spec.by or spec.bands or spec.discard_by:
+        rows = [row_of(labelled.faces.record(i)) for i in range(len(labelled.faces))]
+        seen = FacesSeen(rows, faces.ok, faces.norms)
+    return evaluate_pairs(
+        faces.vectors,
+        faces.ok,
+        pairs,
+        data=spec.name,
+        people=people if any(p is not None for p in people) else None,
+        options=options,
+        faces=seen,
+    )
 
 
 def _identification_options(spec: EvaluationSpec, threshold: float | None) -> IdentificationOptions:

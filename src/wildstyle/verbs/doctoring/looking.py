@@ -25,6 +25,7 @@ class Looked:
         records: what is known of them.
         people: (N,) int64 person of each.
         vectors: (N, D) float32 unit where ``ok``.
+        norms: (N,) float32 lengths of the embeddings, 0 where not ``ok``.
         ok: (N,) bool, readable and embedded.
         alike: groups of places in ``rows`` that show one picture, the same or saved again.
     """
@@ -33,6 +34,7 @@ class Looked:
     records: tuple[FaceRecord, ...]
     people: NDArray[np.int64]
     vectors: Vectors
+    norms: NDArray[np.float32]
     ok: NDArray[np.bool_]
     alike: tuple[tuple[int, ...], ...]
 
@@ -49,6 +51,7 @@ def look_at(
         records=tuple(part.record(i) for i in range(len(part))),
         people=people_of(labelled)[rows],
         vectors=np.where(embedded.ok[:, None], embedded.vectors, np.float32(0)),
+        norms=np.where(embedded.ok, embedded.norms, np.float32(0)),
         ok=embedded.ok,
         alike=_alike(part, workers),
     )

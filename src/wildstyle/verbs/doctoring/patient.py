@@ -24,8 +24,11 @@ CERTAIN = 0.01
 
 FIGURE = "separation d'"
 
-SCREENED = 120
-"""Faces on which changes that are clearly worse are sorted out before the rest is tried on all faces."""
+SCREENS = ((60, 0.10), (120, 0.0))
+"""Faces on which changes are sorted out before the rest is tried on all: those surely worse by a share of d'.
+
+A few people can mislead, so on the fewest only changes go that do much harm; most do (a wrong range, a turn).
+"""
 
 Places = NDArray[np.int64]
 Way = tuple[str, str, Callable[[Places], Vectors]]
@@ -65,15 +68,24 @@ class Patient:
         cache: where embeddings are remembered.
         workers: reading threads.
         seed: of the draws of people.
+        stored: whether the model file itself states the contract, so that the command line can't state another.
 
     Raises:
         NotMeasurable: no face of the sample has an embedding under the contract as given.
     """
 
     def __init__(
-        self, recogniser: Recogniser, sample: Sample, *, cache: EmbeddingCache | None, workers: int, seed: int
+        self,
+        recogniser: Recogniser,
+        sample: Sample,
+        *,
+        cache: EmbeddingCache | None,
+        workers: int,
+        seed: int,
+        stored: bool = False,
     ) -> None:
         self.recogniser = recogniser
+        self.stored = stored
         self.sample = sample
         self.cache = cache
         self.workers = workers
@@ -105,11 +117,17 @@ class Patient:
         return self.try_out([Change(n, make(self.everything), remedy) for n, remedy, make in self._screened(ways)])
 
     def _screened(self, ways: Sequence[Way]) -> list[Way]:
-        """Ways whose gain on the faces of some people may be above zero, or the best one."""
-        if len(self.sample) < 2 * SCREENED:
-            return list(ways)
+        """Ways that may help as far as the faces of some people say, or the best one."""
+        left = list(ways)
+        for faces, harm in SCREENS:
+            if len(self.sample) >= 2 * faces and len(left) > 1:
+                left = self._without_harmful(left, faces, harm)
+        return left
+
+    def _without_harmful(self, ways: Sequence[Way], faces: int, harm: float) -> list[Way]:
+        """Ways that are not surely worse, by a share of d' above ``harm``, on about ``faces`` faces, or the best one."""
         counted = np.cumsum(np.bincount(self.sample.comparisons.people))
-        inside = (self.sample.comparisons.people <= int(np.searchsorted(counted, SCREENED))) & self.given.ok
+        inside = (self.sample.comparisons.people <= int(np.searchsorted(counted, faces))) & self.given.ok
         part, places = self.comparisons.among(inside), np.flatnonzero(inside)
         before = part.separations(part.scores(self.given.vectors), self.draws)
         found: list[tuple[Gain, Way]] = []
@@ -118,7 +136,7 @@ class Patient:
             vectors[places] = way[2](places)
             if np.isfinite(vectors).all():
                 found.append((gains(before, [part.separations(part.scores(vectors), self.draws)])[0], way))
-        promising = [way for gain, way in found if gain.high >= 0]
+        promising = [way for gain, way in found if gain.high >= 0 or gain.share >= -harm]
         return promising or [way for _, way in sorted(found, key=lambda pair: -pair[0].gain)[:1]]
 
     @property
@@ -149,37 +167,51 @@ class Patient:
         most: Verdict = "this is it",
         least: float = MATERIAL,
     ) -> Finding:
-        """The finding on a cause from its best change.
+        """``judged_by`` the figures as given."""
+        return judged_by(self.hits, cause, tried, ways=ways, most=most, least=least)
 
-        Args:
-            tried: from ``try_out`` or ``try_ways``, best first.
-            ways: how many were tried, those sorted out early included.
-            most: the strongest verdict allowed.
-            least: gain as a share of d' that makes a cause.
-        """
-        if not tried:
-            return Finding(cause=cause, verdict="couldn't be tested", evidence="No change gave finite embeddings.")
-        best = tried[0]
-        gain, verdict = best.gain, verdict_on(best.gain, least)
-        if verdict == "this is it":
-            verdict = most
-        why = ""
-        if verdict == "ruled out" and gain.share >= CERTAIN and gain.high >= MATERIAL * abs(gain.before):
-            verdict, why = "couldn't be tested", " These faces and people are too few to settle it; raise --faces."
-        others = f" Best of {ways} tried." if ways > 1 else ""
-        return Finding(
-            cause=cause,
-            verdict=verdict,
-            evidence=f"{_sentence(best, self.hits)}{others}{why}",
-            remedy=best.change.remedy if verdict != "ruled out" else "",
-            figure=FIGURE,
-            before=gain.before,
-            after=gain.after,
-            gain=gain.gain,
-            low=gain.low,
-            high=gain.high,
-            weight=gain.share,
-        )
+
+def judged_by(
+    hits: float,
+    cause: str,
+    tried: Sequence[Tried],
+    *,
+    ways: int = 1,
+    most: Verdict = "this is it",
+    least: float = MATERIAL,
+) -> Finding:
+    """The finding on a cause from its best change.
+
+    Args:
+        hits: share of mated scores above the threshold at FMR 1e-2, as given.
+        tried: what was tried, best first.
+        ways: how many were tried, those sorted out early included.
+        most: the strongest verdict allowed.
+        least: gain as a share of d' that makes a cause.
+    """
+    if not tried:
+        return Finding(cause=cause, verdict="couldn't be tested", evidence="No change gave finite embeddings.")
+    best = tried[0]
+    gain, verdict = best.gain, verdict_on(best.gain, least)
+    if verdict == "this is it":
+        verdict = most
+    why = ""
+    if verdict == "ruled out" and gain.share >= CERTAIN and gain.high >= MATERIAL * abs(gain.before):
+        verdict, why = "couldn't be tested", " These faces and people are too few to settle it; raise --faces."
+    others = f" Best of {ways} tried." if ways > 1 else ""
+    return Finding(
+        cause=cause,
+        verdict=verdict,
+        evidence=f"{_sentence(best, hits)}{others}{why}",
+        remedy=best.change.remedy if verdict != "ruled out" else "",
+        figure=FIGURE,
+        before=gain.before,
+        after=gain.after,
+        gain=gain.gain,
+        low=gain.low,
+        high=gain.high,
+        weight=gain.share,
+    )
 
 
 def verdict_on(gain: Gain, least: float = MATERIAL) -> Verdict:

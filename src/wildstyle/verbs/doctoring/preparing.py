@@ -17,6 +17,7 @@ from wildstyle.verbs.doctoring.finding import Finding, Verdict
 from wildstyle.verbs.doctoring.patient import CERTAIN, Change, Patient, Tried, Way, verdict_on
 
 ORDER, RANGE, BOTH = "colour order", "value range", "colour order and value range"
+_OWN = "own range"
 GREY, MIRROR, FLIP = "colour (grey does better)", "mirrored pictures", "flip rule"
 
 
@@ -42,7 +43,7 @@ def preparation_findings(patient: Patient) -> list[Finding]:
 
 
 def _way(patient: Patient, name: str, contract: RecogniserContract) -> Way:
-    return name, _remedy(name), lambda places: patient.embed(patient.pictures(places), places, contract).vectors
+    return name, remedy(name, patient), lambda places: patient.embed(patient.pictures(places), places, contract).vectors
 
 
 def _clearly_worse(cause: str, ways: int) -> Finding:
@@ -82,7 +83,7 @@ def contract_name(contract: RecogniserContract) -> str:
         way = Preprocessing(contract.channel_order, scale)
         if _same(way.contract(model_id="x", embedding_size=1), contract):
             return str(way)
-    return f"{contract.channel_order.lower()},own range"
+    return f"{contract.channel_order.lower()},{_OWN}"
 
 
 def _ways(stated: RecogniserContract) -> list[tuple[str, RecogniserContract]]:
@@ -96,7 +97,7 @@ def _ways(stated: RecogniserContract) -> list[tuple[str, RecogniserContract]]:
     turned = stated.with_(
         channel_order="BGR" if stated.channel_order == "RGB" else "RGB", mean=stated.mean[::-1], std=stated.std[::-1]
     )
-    if contract_name(turned).endswith("own range"):
+    if contract_name(turned).endswith(_OWN):
         ways.append((contract_name(turned), turned))
     return [(name, way) for name, way in ways if not _same(way, stated)]
 
@@ -117,8 +118,19 @@ def _difference(stated: RecogniserContract, way: RecogniserContract) -> str:
     return ORDER if _same_range(stated, way) else BOTH
 
 
-def _remedy(name: str) -> str:
-    return f"state --contract {name} (and store it: wildstyle recogniser convert MODEL --out FILE --contract {name})"
+def remedy(name: str, patient: Patient) -> str:
+    """What to type for a better contract; a file that states one of its own can't be overruled by a flag."""
+    if not patient.stored:
+        return f"state --contract {name} (and store it: wildstyle recogniser convert MODEL --out FILE --contract {name})"
+    said = contract_name(patient.recogniser.contract)
+    if name.endswith(_OWN):
+        return f"the model file says {said}, these faces want the other colour order: save them with R and B exchanged"
+    mend = (
+        f"the model file says {said}: make it again from the original model"
+        f" (wildstyle recogniser convert ORIGINAL --out FILE --contract {name})"
+    )
+    turned = name.split(",")[0] != said.split(",")[0]
+    return f"{mend}, or, if these faces alone are at fault, save them with R and B exchanged" if turned else mend
 
 
 def _with_ties(finding: Finding, tried: Sequence[Tried]) -> Finding:
