@@ -125,7 +125,7 @@ class Patient:
         return left
 
     def _without_harmful(self, ways: Sequence[Way], faces: int, harm: float) -> list[Way]:
-        """Ways that are not surely worse, by a share of d' above ``harm``, on about ``faces`` faces, or the best one."""
+        """Ways that are not surely worse by a share of d' above ``harm``, on about ``faces`` faces; or the best."""
         counted = np.cumsum(np.bincount(self.sample.comparisons.people))
         inside = (self.sample.comparisons.people <= int(np.searchsorted(counted, faces))) & self.given.ok
         part, places = self.comparisons.among(inside), np.flatnonzero(inside)

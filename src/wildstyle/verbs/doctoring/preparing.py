@@ -121,7 +121,8 @@ def _difference(stated: RecogniserContract, way: RecogniserContract) -> str:
 def remedy(name: str, patient: Patient) -> str:
     """What to type for a better contract; a file that states one of its own can't be overruled by a flag."""
     if not patient.stored:
-        return f"state --contract {name} (and store it: wildstyle recogniser convert MODEL --out FILE --contract {name})"
+        keep = f"wildstyle recogniser convert MODEL --out FILE --contract {name}"
+        return f"state --contract {name} (and store it: {keep})"
     said = contract_name(patient.recogniser.contract)
     if name.endswith(_OWN):
         return f"the model file says {said}, these faces want the other colour order: save them with R and B exchanged"
