@@ -9,13 +9,16 @@ import typer
 from rich.markup import escape
 
 from wildstyle.cli.convert import convert_command
+from wildstyle.cli.labelling import label_command, proxy_command
 from wildstyle.cli.options import DetectorPath
 from wildstyle.cli.overlap import duplicates_command
 from wildstyle.cli.screen import Screen, console
 
-faces_app = typer.Typer(help="Look at faces, align them, draw a contact sheet.", no_args_is_help=True)
+faces_app = typer.Typer(help="Look at faces, align them, label them, draw a contact sheet.", no_args_is_help=True)
 faces_app.command("convert")(convert_command)
 faces_app.command("duplicates")(duplicates_command)
+faces_app.command("label")(label_command)
+faces_app.command("proxy")(proxy_command)
 
 FacesPath = Annotated[
     Path, typer.Argument(help="Folder, tar, .rec, .bin, .csv or .parquet of faces, or a saved data set.")

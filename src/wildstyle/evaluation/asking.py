@@ -206,6 +206,7 @@ class Interview:
         self.contradictions = []
         self._unsure: dict[int, set[int]] = {}
         self._centres: NDArray[np.float32] = self.tracks.vectors.astype(np.float32)
+        self._lengths: NDArray[np.float32] = np.ones(count, np.float32)
         self._alike: NDArray[np.float32] = self._centres @ self._centres.T
         self._alike -= np.where(self.tracks.media[:, None] == self.tracks.media, _INSIDE, np.float32(0))
         np.fill_diagonal(self._alike, _NEVER)
@@ -257,8 +258,8 @@ class Interview:
             self._unsure[other].discard(gone)
             self._unsure[other].add(root)
             self._unsure.setdefault(root, set()).add(other)
-        lengths = np.sqrt(np.einsum("nd,nd->n", self._centres, self._centres))
-        row = self._centres @ self._centres[root] / (lengths * lengths[root])
+        self._lengths[root] = np.linalg.norm(self._centres[root])
+        row = self._centres @ self._centres[root] / (self._lengths * self._lengths[root])
         row -= self._late(root)
         dead = np.ones(len(self.tracks), bool)
         dead[list(self.families.roots())] = False
