@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -7,8 +9,9 @@ from numpy.typing import NDArray
 from wildstyle.errors import InputError, NotMeasurable, SettingError
 from wildstyle.evaluation import Bootstrap, IdentificationOptions, Outcome, evaluate_identification, evaluate_pairs
 from wildstyle.evaluation.few_errors import TOO_FEW, few_in_group, few_overall, worst_and_best
+from wildstyle.evaluation.grouping import pair_groups
 from wildstyle.evaluation.items import Items
-from wildstyle.evaluation.operating import FalseMatches, measured_at
+from wildstyle.evaluation.operating import FalseMatches, at_threshold, measured_at
 from wildstyle.evaluation.pairs import PairOptions
 from wildstyle.evaluation.qualities import FacesSeen
 from wildstyle.evaluation.shares import Impostors
@@ -65,10 +68,26 @@ def test_errors_by_group_equal_a_loop_at_one_threshold() -> None:
         assert points[name, f"across team={value}"] == pytest.approx(rate([(i, g) for i, g in own if team[g] != value]))
         missed = [scores[i, PEOPLE[i] * 6] < threshold for i in probes if team[i] == value]
         assert points["fnmr@threshold:5e-2", f"team={value}"] == pytest.approx(np.mean(missed))
+    cut = [[(i, g) for i, g in pairs if (team[i] == team[g]) == same] for same in (True, False)]
+    assert points[name, "within team"] == pytest.approx(rate(cut[0]))
+    assert points[name, "across team"] == pytest.approx(rate(cut[1]))
+    check_draws(outcome, name, cut, scores >= threshold)
     measure = outcome.result(Bootstrap(100)).measure("fmr@threshold:5e-2")
     assert measure.threshold == pytest.approx(threshold)
     assert measure.reached == measure.value
     assert outcome.result(Bootstrap(100)).rules["groups"].startswith("at the one threshold")
+
+
+def check_draws(outcome: Outcome, name: str, cut: list[list[tuple[int, int]]], accepted: NDArray[np.bool_]) -> None:
+    """Each draw's rates of the two cuts, comparison by comparison."""
+    weights = Bootstrap(100).weights(len(outcome.people))[:5]
+    place = {person: i for i, person in enumerate(outcome.people)}
+    values = outcome.values(weights)
+    for group, pairs in zip(("within team", "across team"), cut, strict=True):
+        own, other = (np.array([place[f"p{PEOPLE[pair[side]]}"] for pair in pairs]) for side in (0, 1))
+        weight = weights[:, own] * weights[:, other]
+        hit = np.array([accepted[pair] for pair in pairs])
+        np.testing.assert_allclose(values[name, group], (weight * hit).sum(axis=1) / weight.sum(axis=1))
 
 
 def test_strangers_alarms_by_group_add_up() -> None:
@@ -115,6 +134,9 @@ def test_pairs_have_groups_where_columns_are_known() -> None:
 def test_a_column_that_nobody_fills_is_refused() -> None:
     with pytest.raises(InputError, match="lens"):
         searched(by=("lens",))
+    many = [replace(row, attributes={"picture": str(i)}) for i, row in enumerate(ROWS * 7)]
+    with pytest.raises(InputError, match="coarser"):
+        pair_groups(many, np.arange(600), np.arange(600), (), ("picture",))
 
 
 def test_few_errors_are_told_by_the_rules_of_3_and_30() -> None:
@@ -154,6 +176,10 @@ def test_a_threshold_below_what_was_kept_is_not_guessed_at() -> None:
     with pytest.raises(NotMeasurable, match="kept"):
         FalseMatches.of("fmr@threshold", {"all": kept}, 0.5).check()
     FalseMatches.of("fmr@threshold", {"all": kept}, 0.95).check()
+    items, everyone = Items(np.ones(3, np.float32), np.arange(3)), {"all": np.ones(3, bool)}
+    for threshold, known in ((0.5, False), (0.95, True)):
+        _, missed = at_threshold("verification", (items, everyone), {"all": kept}, threshold)
+        assert (missed.operating_point() is not None) == known
 
 
 def test_any_outcome_can_be_measured_at_a_threshold() -> None:
@@ -161,8 +187,6 @@ def test_any_outcome_can_be_measured_at_a_threshold() -> None:
     points, wanted = measured_at(plain, 0.4).points(), searched(bands=(), threshold=0.4).points()
     for name in ("fmr", "fnmr", "fpir", "fnir"):
         assert points[f"{name}@threshold", "all"] == pytest.approx(wanted[f"{name}@threshold", "all"])
-    from dataclasses import replace
-
     ranks = replace(plain, questions=plain.questions[:1])
     with pytest.raises(SettingError, match="impostor"):
         measured_at(ranks, 0.4)

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from wildstyle.errors import InputError
 from wildstyle.evaluation.bootstrap import Bootstrap
-from wildstyle.evaluation.operating import at_threshold, kind_of, old_threshold_suffix, sources_of
+from wildstyle.evaluation.operating import at_threshold, kind_of, old_threshold_suffix, remembering, sources_of
 from wildstyle.evaluation.outcome import Key, Outcome, interval_of, measurable, remark
 from wildstyle.evaluation.result import Comparison, Difference
-from wildstyle.evaluation.shares import Question
+from wildstyle.evaluation.shares import Impostors, Question
 
 
 def compare(before: Outcome, after: Outcome, bootstrap: Bootstrap | None = None) -> Comparison:
@@ -46,6 +46,7 @@ def at_old_thresholds(before: Outcome, after: Outcome) -> tuple[Outcome, Outcome
     """
     asked: tuple[list[Question], list[Question]] = ([], [])
     later = {question.name: question for question in after.questions}
+    known: dict[int, Mapping[str, Impostors]] = {}
     for question in before.questions:
         kind, other = kind_of(question.name), later[question.name]
         if kind is None or not measurable(question)[0] or question.impostors is None or other.impostors is None:
@@ -55,7 +56,10 @@ def at_old_thresholds(before: Outcome, after: Outcome) -> tuple[Outcome, Outcome
             continue
         suffix = old_threshold_suffix(question.name, question.target)
         for side, one, outcome in ((0, question, before), (1, other, after)):
-            sources = sources_of(outcome, one)
+            # Rates share their impostor scores, and weighing millions of them takes seconds.
+            if id(one.impostors) not in known:
+                known[id(one.impostors)] = remembering(sources_of(outcome, one))
+            sources = known[id(one.impostors)]
             asked[side].extend(at_threshold(kind, (one.items, one.groups), sources, point[0], suffix))
     old, new = (
         replace(outcome, questions=tuple(questions), fixed=(), curves=())

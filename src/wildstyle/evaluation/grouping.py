@@ -1,19 +1,22 @@
 """Parts of probes, pairs and impostors: size bands, cameras, films, any column of a manifest.
 
-A group's probes meet the whole gallery. Where the people of the gallery have the column too, its impostors are also cut
-in two: ``within yard`` are gallery people of the same value, ``across yard`` those of a known other one. Impostors of
-the same group are the harder ones; all together flatter.
+A group's probes meet the whole gallery. Where the people of the gallery have the column too, impostors are also cut in
+two: ``within camera`` are comparisons with gallery people of the probe's own value, ``across camera`` with those of a
+known other one; for columns of few values also value by value (``within camera=yard``). Impostors of the same group
+are the harder ones; all together flatter.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wildstyle.errors import InputError
+from wildstyle.evaluation.bootstrap import Weights
 from wildstyle.evaluation.shares import Impostors
 from wildstyle.evaluation.templates import Templates, template_text, template_value
 from wildstyle.evaluation.trial import Trial
@@ -21,6 +24,11 @@ from wildstyle.faces.row import ManifestRow
 
 Groups = Mapping[str, NDArray[np.bool_]]
 """Masks over probes or pairs by name."""
+
+MOST_GROUPS = 500
+"""Values of one column that are still told apart."""
+
+_FEW_VALUES = 12
 
 RULE = (
     "at the one threshold of all; a group's probes against the whole gallery; 'within' and 'across': against gallery "
@@ -116,14 +124,14 @@ def impostor_groups(
         if name != "all":
             found[name] = _crossed(trial, impostors, mask, everyone)
     for column in by:
-        people = _people_values(trial, rows, column)
-        known = np.array([value is not None for value in people])
-        for value in sorted({value for value in people if value is not None}):
-            own = groups.get(f"{column}={value}")
-            if own is not None:
-                same = np.array([value == other for other in people])
-                found[f"within {column}={value}"] = _crossed(trial, impostors, own, same)
-                found[f"across {column}={value}"] = _crossed(trial, impostors, own, known & ~same)
+        names, codes = _coded(_people_values(trial, rows, column))
+        masks = {i: own for i, name in enumerate(names) if (own := groups.get(f"{column}={name}")) is not None}
+        found |= _cut(trial, impostors, column, masks, codes)
+        if len(names) > _FEW_VALUES:
+            continue
+        for i, own in masks.items():
+            found[f"within {column}={names[i]}"] = _crossed(trial, impostors, own, codes == i)
+            found[f"across {column}={names[i]}"] = _crossed(trial, impostors, own, (codes >= 0) & (codes != i))
     return {name: source for name, source in found.items() if name == "all" or source.total}
 
 
@@ -133,6 +141,60 @@ def _crossed(trial: Trial, whole: Impostors, probes: NDArray[np.bool_], people: 
         return Impostors.of(scores.take(np.zeros(0, np.int64)))
     top = scores.take(np.flatnonzero(probes[scores.rows] & people[scores.second]))
     return Impostors.crossed(top, trial.probes_per_person(probes), trial.candidates_per_person() * people)
+
+
+def _cut(
+    trial: Trial, whole: Impostors, column: str, masks: Mapping[int, NDArray[np.bool_]], codes: NDArray[np.int64]
+) -> dict[str, Impostors]:
+    """Impostors of one value and of two known ones, over all values.
+
+    Args:
+        trial: probes and gallery.
+        whole: all impostor scores.
+        column: its name.
+        masks: (T,) probes of each value, by code.
+        codes: (P,) value of each person's gallery, -1 where unknown.
+    """
+    scores = whole.scores
+    if scores.rows is None or scores.second is None or not masks:
+        return {}
+    of_probe = np.full(len(trial.probes), -1)
+    for code, mask in masks.items():
+        of_probe[mask] = code
+    probes = np.stack([trial.probes_per_person(mask) for mask in masks.values()], axis=1)
+    candidates = trial.candidates_per_person()
+    known = _Cells(probes.sum(axis=1)[:, None], (candidates * (codes >= 0))[:, None])
+    inside = _Cells(probes, np.stack([candidates * (codes == code) for code in masks], axis=1))
+    left, right = of_probe[scores.rows], codes[scores.second]
+    both = (left >= 0) & (right >= 0)
+    within = scores.take(np.flatnonzero(both & (left == right)))
+    across = scores.take(np.flatnonzero(both & (left != right)))
+
+    def others(people: Weights) -> NDArray[np.float64]:
+        return known.weight(people) - inside.weight(people)
+
+    return {
+        f"within {column}": Impostors(within, inside.total, inside.weight),
+        f"across {column}": Impostors(across, known.total - inside.total, others),
+    }
+
+
+@dataclass(frozen=True)
+class _Cells:
+    """Comparisons of probes with candidates of other people, cell by cell; (P, C) counts of both by person."""
+
+    probes: NDArray[np.int64]
+    candidates: NDArray[np.int64]
+
+    @property
+    def total(self) -> int:
+        n, g = self.probes, self.candidates
+        return int((n.sum(axis=0) * g.sum(axis=0)).sum() - (n * g).sum())
+
+    def weight(self, people: Weights) -> NDArray[np.float64]:
+        """(B,) weight of all of them for (B, P) weights of people."""
+        n, g = self.probes.astype(np.float64), self.candidates.astype(np.float64)
+        return np.asarray(((people @ n) * (people @ g)).sum(axis=1) - np.square(people) @ (n * g).sum(axis=1))
 
 
 def _people_values(trial: Trial, rows: Sequence[ManifestRow], column: str) -> list[str | None]:
@@ -151,7 +213,17 @@ def _bands(sides: NDArray[np.float64], bands: Sequence[float], ok: NDArray[np.bo
 
 
 def _values(column: str, texts: Sequence[str | None], ok: NDArray[np.bool_]) -> dict[str, NDArray[np.bool_]]:
-    return {
-        f"{column}={value}": ok & np.array([text == value for text in texts])
-        for value in sorted({text for text in texts if text})
-    }
+    names, codes = _coded(texts)
+    if len(names) > MOST_GROUPS:
+        raise InputError(
+            f"the column {column!r} has {len(names):,} values, more than {MOST_GROUPS} groups tell nothing",
+            remedy="group by a coarser column",
+        )
+    return {f"{column}={name}": ok & (codes == i) for i, name in enumerate(names)}
+
+
+def _coded(texts: Sequence[str | None]) -> tuple[list[str], NDArray[np.int64]]:
+    """The sorted texts that occur, and the place of each among them, -1 for none."""
+    names = sorted({text for text in texts if text})
+    place = {name: i for i, name in enumerate(names)}
+    return names, np.array([place.get(text or "", -1) for text in texts], np.int64)

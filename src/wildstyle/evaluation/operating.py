@@ -21,7 +21,7 @@ from wildstyle.evaluation.few_errors import Counted, few_in_group, few_overall, 
 from wildstyle.evaluation.items import Items
 from wildstyle.evaluation.outcome import Outcome
 from wildstyle.evaluation.rates import rate_name
-from wildstyle.evaluation.shares import Impostors, Question
+from wildstyle.evaluation.shares import Impostors, Question, Totals
 from wildstyle.evaluation.thresholds import total_weight
 
 Kind = Literal["verification", "open set"]
@@ -56,6 +56,12 @@ class FalseMatches(Question):
         """False matches and impostor scores of each group."""
         return {group: (len(_above(source, self.at)), source.total) for group, source in self.sources.items()}
 
+    @property
+    def complete(self) -> bool:
+        """Whether all impostor scores above the limit were kept."""
+        source = self.sources["all"]
+        return len(source.scores) == source.total or self.at >= float(source.scores.values.min(initial=np.inf))
+
     def counted(self) -> None:
         """None: which scores lie above the limit is what differs between systems."""
         return None
@@ -71,7 +77,7 @@ class FalseMatches(Question):
             NotMeasurable: only the highest impostor scores were kept, and the limit lies below them.
         """
         source = self.sources["all"]
-        if len(source.scores) < source.total and not self.at >= source.scores.values.min(initial=np.inf):
+        if not self.complete:
             raise NotMeasurable(
                 f"the threshold lies below the {len(source.scores):,} highest of {source.total:,} impostor scores,"
                 " which alone were kept",
@@ -103,7 +109,7 @@ class FalseNonMatches(Question):
     """Share of mated items that don't lie above a fixed limit, failures among them.
 
     Attributes:
-        reached: false matches and impostor scores at the same limit.
+        reached: false matches and impostor scores at the same limit; (0, 0) where they are not known.
     """
 
     reached: Counted = (0, 0)
@@ -162,9 +168,8 @@ def at_threshold(
     limit = float(np.nextafter(np.float32(threshold), np.float32(-np.inf)))
     items, groups = mated
     matches = FalseMatches.of(f"{false}{suffix}", impostors, limit)
-    return matches, FalseNonMatches(
-        f"{missed}{suffix}", items, groups, at=limit, misses=True, reached=matches.errors_of["all"]
-    )
+    reached = matches.errors_of["all"] if matches.complete else (0, 0)
+    return matches, FalseNonMatches(f"{missed}{suffix}", items, groups, at=limit, misses=True, reached=reached)
 
 
 def by_group(
@@ -235,6 +240,22 @@ def sources_of(outcome: Outcome, question: Question) -> Mapping[str, Impostors]:
         if isinstance(other, FalseMatches) and other.sources["all"] is question.impostors:
             return other.sources
     return {"all": question.impostors}
+
+
+def remembering(sources: Mapping[str, Impostors]) -> dict[str, Impostors]:
+    """The same impostor scores; their weights under the last draws are kept, for several limits ask for them."""
+    return {group: replace(source, totals=_remembered(source.totals)) for group, source in sources.items()}
+
+
+def _remembered(totals: Totals) -> Totals:
+    last: list[tuple[Weights, NDArray[np.float64]]] = []
+
+    def known(people: Weights) -> NDArray[np.float64]:
+        if not last or last[0][0] is not people:
+            last[:] = [(people, totals(people))]
+        return last[0][1]
+
+    return known
 
 
 def sources_by_group(

@@ -119,6 +119,17 @@ def pair_discard_curves(
     return tuple(out)
 
 
+def check_qualities(rows: Sequence[ManifestRow], names: Sequence[str]) -> None:
+    """Refuse a quality that the rows don't hold; the length of embeddings is known later.
+
+    Raises:
+        InputError: lists the qualities there are.
+    """
+    for name in names:
+        if name != NORM:
+            _number_in(name, rows)
+
+
 def face_quality(faces: FacesSeen, name: str) -> NDArray[np.float64]:
     """(R,) quality of each face, NaN where it is unknown or the face failed."""
     if name == NORM:

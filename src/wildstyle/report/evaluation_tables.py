@@ -307,4 +307,6 @@ def _asked(name: str) -> str:
 
 
 def _at(measure: Measure) -> str:
+    if ":" in measure.name:
+        return ""
     return " at a kept threshold" if "threshold" in measure.name.partition("@")[2] else ""

@@ -262,6 +262,8 @@ def _title(family: str) -> str:
     kind, _, quality = family.partition(":")
     if kind == "edc" and quality:
         return f"Errors left when the worst by {quality} are discarded (EDC)"
+    if kind == "edc-fmr" and quality:
+        return f"False matches when the worst by {quality} are discarded"
     return _TITLES.get(family, family)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from itertools import groupby
 
@@ -85,13 +86,13 @@ def threshold_sentences(evaluated: EvaluatedSet) -> Iterator[str]:
 def _threshold_text(evaluated: EvaluatedSet, at: str) -> str:
     """The threshold and what it was chosen for, in brackets: as far as measures and the figure's name tell."""
     before, after = evaluated.comparison.before.measures, evaluated.comparison.after.measures
-    told = at.partition("=")[2]
+    told = re.split("[:=]", at.partition(" ")[0], maxsplit=1)[-1]
     at_it = (m for m in (*after, *before) if m.name.endswith(f"@{at}"))
     threshold = next((m.threshold for m in at_it if m.threshold is not None), None)
-    if threshold is None and at.startswith("threshold=") and _is_number(told):
+    if threshold is None and at.startswith(("threshold=", "threshold:")) and _is_number(told):
         threshold = float(told)
     chosen = "" if threshold is None else next((_condition(m) for m in before if _is_at(m, threshold)), "")
-    if not chosen and at.startswith("old-threshold=") and _is_number(told):
+    if not chosen and at.startswith(("old-threshold=", "old-threshold:")) and _is_number(told):
         chosen = f"a rate of {rate_text(float(told))}"
     texts = ([] if threshold is None else [f"{threshold:.4g}"]) + ([f"chosen for {chosen}"] if chosen else [])
     return f" ({', '.join(texts)})" if texts else ""

@@ -61,7 +61,7 @@ def evaluate_fully(
     specs = _with_embeddings(job) if loaded is None else job.evaluate
     if loaded is None and any(spec.embeddings is None for spec in specs):
         loaded = load_recogniser(job.recogniser, contract=job.contract)
-    threshold = _threshold(job.threshold, loaded)
+    threshold = threshold_of(job.threshold, loaded)
     size = loaded.contract.input_size if loaded is not None else 112
     sets = [open_labelled(spec, size=size) for spec in specs]
     cache, bootstrap = EmbeddingCache(cache_folder()), Bootstrap(seed=job.seed)
@@ -107,8 +107,13 @@ def _with_embeddings(job: EvaluateJob) -> tuple[EvaluationSpec, ...]:
     return specs
 
 
-def _threshold(text: str | None, recogniser: Recogniser | None) -> float | None:
-    """``0.31`` or ``contract:1e-3`` as a number."""
+def threshold_of(text: str | None, recogniser: Recogniser | None) -> float | None:
+    """``0.31`` or ``contract:1e-3`` as a number.
+
+    Raises:
+        SettingError: it is neither.
+        ContractError: the recogniser was not calibrated for that rate.
+    """
     if text is None:
         return None
     kind, colon, target = text.partition(":")

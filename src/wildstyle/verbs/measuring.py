@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from wildstyle.errors import ContractError, InputError, SettingError
 from wildstyle.evaluation import IdentificationOptions, Outcome, evaluate_identification, evaluate_pairs
+from wildstyle.evaluation.grouping import check_columns
 from wildstyle.evaluation.operating import measured_at
 from wildstyle.evaluation.pairs import PairOptions
 from wildstyle.evaluation.pooling import PoolingRule
-from wildstyle.evaluation.qualities import FacesSeen
+from wildstyle.evaluation.qualities import FacesSeen, check_qualities
 from wildstyle.faces import (
     FaceSource,
     ManifestRow,
@@ -91,6 +92,8 @@ def open_labelled(spec: EvaluationSpec, *, size: int = 112) -> LabelledSet:
             where=spec.path,
             remedy="say for each row whether it is enrolled (gallery) or searched (probe)",
         )
+    check_columns(manifest.rows, spec.by)
+    check_qualities(manifest.rows, spec.discard_by)
     if spec.embeddings is not None:
         alone = RowsAlone(manifest.rows, name=spec.name, location=str(spec.path))
         return LabelledSet(spec, alone, rows=manifest.rows, distractors=distractors)
