@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wildstyle.errors import SettingError
-from wildstyle.faces import decode_image, encode_jpeg, open_faces
-from wildstyle.faces.perceptual import dhash, groups_of, look_alike, near_pairs, thumbnail
+from wildstyle.faces import decode_image, encode_jpeg, open_faces, perceptual
+from wildstyle.faces.perceptual import dhash, groups_of, look_alike, near_across, near_pairs, thumbnail
 
 
 def picture(seed: int, side: int = 112) -> np.ndarray:
@@ -70,6 +70,25 @@ def test_banding_finds_what_brute_force_finds(seed: int, distance: int, count: i
     assert groups_of(count, first, second) == brute(hashes.astype(np.uint64), distance)
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**31), st.integers(0, 15), st.integers(0, 40), st.integers(0, 60), st.booleans())
+def test_pairs_across_two_sets_come_once_each(seed: int, distance: int, left: int, right: int, cut: bool) -> None:
+    rng = np.random.default_rng(seed)
+    centres = rng.integers(0, 2**63, 6, dtype=np.uint64)
+    one, other = (centres[rng.integers(0, 6, count)] for count in (left, right))
+    for _ in range(8):
+        other = other ^ np.where(rng.random(right) < 0.7, np.uint64(1) << rng.integers(0, 64, right, np.uint64), 0)
+    other = other.astype(np.uint64)
+    with pytest.MonkeyPatch.context() as patch:
+        if cut:
+            patch.setattr(perceptual, "_BLOCK", 7)
+        blocks = list(near_across(one, other, distance))
+    found = [pair for a, b in blocks for pair in zip(a.tolist(), b.tolist(), strict=True)]
+    first, second = np.nonzero(np.bitwise_count(one[:, None] ^ other[None, :]) <= distance)
+    assert sorted(found) == list(zip(first.tolist(), second.tolist(), strict=True))
+    assert not cut or all(len(a) <= 7 for a, _ in blocks)
+
+
 def test_many_equal_hashes_give_few_pairs() -> None:
     first, second = near_pairs(np.full(20_000, 7, np.uint64))
     assert len(first) == 19_999
@@ -95,6 +114,8 @@ def test_distance_out_of_range() -> None:
     for distance in (-1, 16):
         with pytest.raises(SettingError, match="15 bits"):
             near_pairs(np.zeros(2, np.uint64), distance)
+        with pytest.raises(SettingError, match="15 bits"):
+            list(near_across(np.zeros(2, np.uint64), np.zeros(2, np.uint64), distance))
 
 
 def test_aligned_faces_of_different_people_are_not_joined(data_dir: Path) -> None:

@@ -15,15 +15,32 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from wildstyle.cli.main import app
-from wildstyle.faces import ManifestRow, Pixels, encode_png, open_pairs, read_manifest, write_manifest
+from wildstyle.faces import (
+    FaceRecord,
+    ManifestRow,
+    Pixels,
+    encode_png,
+    open_faces,
+    open_pairs,
+    read_manifest,
+    write_manifest,
+)
+from wildstyle.madeup import MadeUpSet, demo_recogniser_path, write_made_up_set
+from wildstyle.recognisers import Recogniser, load_recogniser, save_recogniser
 from wildstyle.verbs.doctoring import Diagnosis, DoctorJob, Finding, doctor
 from wildstyle.verbs.doctoring.cutting import TRIED, Warp
 from wildstyle.verbs.doctoring.examining import affordable, sentence
 from wildstyle.verbs.doctoring.finding import ranked
-from wildstyle.verbs.doctoring.patient import verdict_on
-from wildstyle.verbs.doctoring.preparing import contract_name
+from wildstyle.verbs.doctoring.looking import Looked
+from wildstyle.verbs.doctoring.patient import Change as Done
+from wildstyle.verbs.doctoring.patient import Tried, verdict_on
+from wildstyle.verbs.doctoring.pooling import pooling_findings
+from wildstyle.verbs.doctoring.preparing import BOTH, ORDER, RANGE, contract_name, simplest_first
+from wildstyle.verbs.doctoring.sample import Altered
 from wildstyle.verbs.doctoring.separation import Comparisons, Gain, gains
-from wildstyle.verbs.jobs import parse_evaluation
+from wildstyle.verbs.doctoring.sharing import TRAINING
+from wildstyle.verbs.jobs import EvaluationSpec, parse_evaluation
+from wildstyle.verbs.measuring import LabelledSet
 
 RIGHT = "rgb,imagenet"
 Change = Callable[[Pixels], Pixels]
@@ -83,6 +100,7 @@ def test_verdicts() -> None:
 
     assert verdict_on(gain(0.2, 0.1, 0.05)) == "this is it"
     assert verdict_on(gain(0.03, 0.02, 0.01)) == "maybe"  # sure, but 1.5 %
+    assert verdict_on(gain(0.01, 0.008, 0.005)) == "ruled out"  # sure, but nothing
     assert verdict_on(gain(0.2, 0.05, -0.05)) == "maybe"  # chance among so many
     assert verdict_on(gain(0.2, -0.05, -0.1)) == "ruled out"
     assert verdict_on(gain(0.03, 0.02, 0.01), 0.01) == "this is it"
@@ -138,7 +156,55 @@ def test_contracts_have_names() -> None:
     assert contract_name(contract.with_(std=(0.3, 0.3, 0.3))) == "rgb,own range"
 
 
-# -- causes planted into real sets -------------------------------------------------------------------------------
+def test_a_way_with_one_slip_wins_a_tie_against_two() -> None:
+    def way(name: str, value: float, sure: float = 0.1) -> Tried:
+        return Tried(Done(name, np.zeros((1, 1), np.float32), ""), Gain(2, 2 + value, value, 0.1, 1, sure), 0.5)
+
+    kinds = {"rgb,s128": BOTH, "rgb,pm1": ORDER, "rgb,unit": RANGE}
+    order = [way("rgb,s128", 1.0), way("rgb,pm1", 0.98), way("rgb,unit", 0.2)]
+    assert [t.change.name for t in simplest_first(order, kinds)] == ["rgb,pm1", "rgb,s128", "rgb,unit"]
+    assert simplest_first([way("rgb,s128", 1.0), way("rgb,pm1", 0.96)], kinds)[0].change.name == "rgb,s128"
+    # What is not sure itself does not win.
+    assert simplest_first([way("rgb,s128", 1.0), way("rgb,pm1", 0.98, -0.1)], kinds)[0].change.name == "rgb,s128"
+
+
+def template_set(norms: list[float]) -> tuple[LabelledSet, Looked]:
+    """30 people with a gallery template of two faces, the second of which is anybody's, and two probes."""
+    rng = np.random.default_rng(0)
+    rows, vectors = [], []
+    for person in range(30):
+        own = rng.normal(size=16)
+        for place, (role, template) in enumerate((("gallery", "t"), ("gallery", "t"), ("probe", "a"), ("probe", "b"))):
+            vectors.append(rng.normal(size=16) if place == 1 else own + 0.5 * rng.normal(size=16))
+            rows.append(
+                ManifestRow(file=f"{len(rows)}", subject=f"p{person}", role=role, template=f"{template}{person}")
+            )
+    unit = np.array(vectors, np.float32)
+    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+    records = tuple(row.described(FaceRecord(id=str(row.file), source="made")) for row in rows)
+    people, ok = np.repeat(np.arange(30), 4), np.ones(120, bool)
+    looked = Looked(np.arange(120), records, people, unit, np.tile(np.float32(norms), 30), ok, ())
+    spec = EvaluationSpec(name="x", path=Path("x.csv"))
+    return LabelledSet(spec, Altered([], []), rows=tuple(rows)), looked
+
+
+def test_pooling_by_norm_is_offered_where_bad_faces_have_small_norms() -> None:
+    labelled, looked = template_set([10, 1, 10, 10])
+    found = pooling_findings(labelled, looked, 0)[0]
+    assert (found.verdict, found.remedy) == ("maybe", "state the set with pooling=norm-weighted")
+    assert found.low is not None
+    assert found.low > 0
+    same_norms = pooling_findings(*template_set([5, 5, 5, 5]), 0)[0]
+    assert (same_norms.verdict, same_norms.gain) == ("ruled out", pytest.approx(0, abs=1e-5))
+    weighted = replace(labelled, spec=replace(labelled.spec, pooling="norm-weighted"))
+    assert pooling_findings(weighted, looked, 0)[0].verdict == "ruled out"
+
+
+def test_single_faces_and_pairs_are_not_pooled() -> None:
+    labelled, looked = template_set([1, 1, 1, 1])
+    alone = replace(labelled, rows=tuple(replace(r, template=f"{k}") for k, r in enumerate(labelled.rows or ())))
+    assert pooling_findings(alone, looked, 0)[0].evidence == "Every template is one face."
+    assert pooling_findings(replace(labelled, rows=None), looked, 0)[0].verdict == "ruled out"
 
 
 @pytest.fixture(scope="module")
@@ -149,6 +215,53 @@ def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def _own_cache(shared_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WILDSTYLE_CACHE", str(shared_cache))
+
+
+# -- causes planted into made-up sets ----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def made_up(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Manifest and pictures of 20 made-up people: one enrolled face and three probes each."""
+    folder = tmp_path_factory.mktemp("made-up")
+    faces = write_made_up_set(MadeUpSet(kind="clean", people=20, shots=4, seed=3), folder).faces
+    with open_faces(faces) as source:
+        records = [source.record(i) for i in range(len(source))]
+    seen: set[str | None] = set()
+    rows = []
+    for record in records:
+        role = "probe" if record.subject in seen else "gallery"
+        seen.add(record.subject)
+        rows.append(ManifestRow(file=record.id, subject=record.subject, role=role))
+    write_manifest(folder / "set.csv", rows)
+    return folder / "set.csv", faces
+
+
+def made_up_diagnosis(made_up: tuple[Path, Path], recogniser: Path, train: Path | None = None) -> Diagnosis:
+    spec = parse_evaluation(f"x={made_up[0]},faces={made_up[1]}")
+    return doctor(DoctorJob(recogniser=recogniser, evaluate=(spec,), faces=160, train=train))["x"]
+
+
+def test_made_up_people_as_they_are_and_those_of_the_training_set(made_up: tuple[Path, Path]) -> None:
+    found = {f.cause: f for f in made_up_diagnosis(made_up, demo_recogniser_path(), made_up[1]).findings}
+    assert [f.cause for f in found.values() if f.verdict == "this is it"] == [TRAINING]
+    assert found[TRAINING].evidence.startswith("20 of 20 people by name, 80 pictures")
+
+
+def test_a_wrong_contract_inside_the_file_is_not_mended_by_a_flag(made_up: tuple[Path, Path], tmp_path: Path) -> None:
+    right = load_recogniser(demo_recogniser_path())
+    wrong = tmp_path / "wrong.safetensors"
+    save_recogniser(Recogniser(right.network, right.contract.with_(channel_order="BGR")), wrong)
+    diagnosis = made_up_diagnosis(made_up, wrong)
+    first = diagnosis.findings[0]
+    assert (first.cause, first.verdict) == ("colour order", "this is it")
+    assert "the model file says bgr,pm1" in first.remedy
+    assert "convert ORIGINAL --out FILE --contract rgb,pm1" in first.remedy
+    training = next(f for f in diagnosis.findings if f.cause == TRAINING)
+    assert training.verdict == "couldn't be tested"
+
+
+# -- causes planted into real sets -------------------------------------------------------------------------------
 
 
 def moved_down(image: Pixels) -> Pixels:
@@ -200,7 +313,7 @@ def film_set(data: Path, out: Path, rows: list[ManifestRow]) -> str:
     return f"planted={out / 'films.csv'},faces={data / 'imfdb_tune112.tar'}"
 
 
-def seen(data: Path, spec: str, contract: str = RIGHT, faces: int = 320) -> Diagnosis:
+def seen(data: Path, spec: str, contract: str = RIGHT, faces: int = 240) -> Diagnosis:
     job = DoctorJob(
         recogniser=data / "models" / "mobilefacenet.onnx",
         evaluate=(parse_evaluation(spec),),

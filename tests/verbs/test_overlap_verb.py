@@ -75,6 +75,20 @@ def test_nothing_shared(tmp_path: Path) -> None:
     assert found.pairs == found.leave_out == ()
 
 
+def test_of_many_copies_each_is_listed_once(tmp_path: Path) -> None:
+    train, test = tmp_path / "train", tmp_path / "test"
+    again = decode_image(encode_jpeg(picture(1), 70), where="test")
+    for k in range(30):
+        write(train, f"a/{k}.png", encode_png(picture(1)))
+        write(test, f"b/{k}.png", encode_png(picture(1)))
+        write(test, f"c/{k}.png", encode_png(again))
+    found = overlap(OverlapJob(train=train, test=test))
+    assert {p.train for p in found.pairs} == {f"a/{k}.png" for k in range(30)}
+    assert {p.test for p in found.pairs} == {f"{name}/{k}.png" for name in "bc" for k in range(30)}
+    assert len(found.pairs) < 100  # all pairs would be 1,800
+    assert len(found.leave_out) == 30
+
+
 def test_embeddings_with_a_stated_threshold(
     sets: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -31,6 +31,9 @@ def doctor_command(
     ] = None,
     looked_at: Annotated[int, typer.Option(help="Faces at most whose labels and pictures are looked at.")] = 4000,
     fmr: Annotated[float | None, typer.Option(help="False match rate you want to state, e.g. 1e-4.")] = None,
+    train: Annotated[
+        Path | None, typer.Option(help="Faces the recogniser was trained on, to see what the sets share with them.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the sub-sample and the intervals.")] = 0,
     workers: Annotated[int, typer.Option(help="Reading threads.")] = 2,
     out: Annotated[
@@ -49,6 +52,7 @@ def doctor_command(
         faces=faces,
         looked_at=looked_at,
         fmr=fmr,
+        train=train,
         seed=seed,
         workers=workers,
     )

@@ -10,7 +10,7 @@ d + 1 bands of bits, so only hashes that share a band are compared (multi-index 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import cv2
@@ -64,8 +64,7 @@ def near_pairs(hashes: Hashes, distance: int = NEAR) -> tuple[Indices, Indices]:
     Raises:
         SettingError: ``distance`` is out of range.
     """
-    if not 0 <= distance <= 15:
-        raise SettingError(f"hashes are compared up to 15 bits apart, not {distance}")
+    _check_distance(distance)
     unique, first, inverse = np.unique(np.asarray(hashes, np.uint64), return_index=True, return_inverse=True)
     repeats = np.setdiff1d(np.arange(len(inverse)), first)
     found = [(first[inverse[repeats]], repeats)]
@@ -75,6 +74,69 @@ def near_pairs(hashes: Hashes, distance: int = NEAR) -> tuple[Indices, Indices]:
     one, other = (np.concatenate(side).astype(np.int64) for side in zip(*found, strict=True))
     pairs = np.unique(one * len(inverse) + other)
     return pairs // max(1, len(inverse)), pairs % max(1, len(inverse))
+
+
+def near_across(one: Hashes, other: Hashes, distance: int = NEAR) -> Iterator[tuple[Indices, Indices]]:
+    """Pairs between two sets whose hashes differ in at most ``distance`` bits, each once, in blocks of bounded memory.
+
+    Args:
+        one, other: (N,) and (M,) uint64.
+        distance: 0 to 15.
+
+    Yields:
+        (first, second): two (P,) int64 into ``one`` and ``other``; at most some eight million pairs.
+
+    Raises:
+        SettingError: ``distance`` is out of range.
+    """
+    _check_distance(distance)
+    one, other = np.asarray(one, np.uint64), np.asarray(other, np.uint64)
+    bands = _bands(distance + 1)
+    for number in range(len(bands)):
+        left, right = _by_key(one, bands[number]), _by_key(other, bands[number])
+        for key in sorted(left.keys() & right.keys()):
+            for first, second in _near_between(one, other, (left[key], right[key]), distance):
+                # A pair comes once for every band it shares: the first of them counts.
+                new = ~_share_a_band(one[first] ^ other[second], bands[:number])
+                if new.any():
+                    yield first[new], second[new]
+
+
+def _check_distance(distance: int) -> None:
+    if not 0 <= distance <= 15:
+        raise SettingError(f"hashes are compared up to 15 bits apart, not {distance}")
+
+
+def _by_key(hashes: Hashes, band: tuple[int, int]) -> dict[int, Indices]:
+    """Places of hashes by the bits of one band."""
+    if not len(hashes):
+        return {}
+    shift, width = band
+    key = (hashes >> np.uint64(shift)) & np.uint64((1 << width) - 1)
+    order = np.argsort(key, kind="stable")
+    parts = np.split(order, np.flatnonzero(np.diff(key[order])) + 1)
+    return {int(key[part[0]]): part for part in parts}
+
+
+def _near_between(
+    one: Hashes, other: Hashes, members: tuple[Indices, Indices], distance: int
+) -> Iterator[tuple[Indices, Indices]]:
+    rows, columns = members
+    for start in range(0, len(columns), _BLOCK):
+        some = columns[start : start + _BLOCK]
+        step = max(1, _BLOCK // len(some))
+        for first in range(0, len(rows), step):
+            part = rows[first : first + step]
+            i, j = np.nonzero(np.bitwise_count(one[part, None] ^ other[None, some]) <= distance)
+            if len(i):
+                yield part[i], some[j]
+
+
+def _share_a_band(apart: Hashes, bands: Sequence[tuple[int, int]]) -> NDArray[np.bool_]:
+    out = np.zeros(len(apart), bool)
+    for shift, width in bands:
+        out |= (apart >> np.uint64(shift)) & np.uint64((1 << width) - 1) == 0
+    return out
 
 
 def groups_of(count: int, first: Indices, second: Indices) -> list[list[int]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from wildstyle.errors import NotMeasurable, UnreadableFace
 from wildstyle.evaluation.overlapping import Centres, candidates_above, centre_threshold, class_centres, share_above
 from wildstyle.faces import FaceSource, face_hash, open_faces, shared_subjects, stream
-from wildstyle.faces.perceptual import NEAR, THUMB, dhash, look_alike, near_pairs, thumbnail
+from wildstyle.faces.perceptual import NEAR, THUMB, dhash, look_alike, near_across, thumbnail
 from wildstyle.recognisers import EmbeddingCache, Recogniser, embed_source, load_recogniser
 from wildstyle.runs.atomic import write_text
 from wildstyle.verbs.places import cache_folder
@@ -30,6 +30,9 @@ _WORDS: dict[How, str] = {
     "near picture": "near-identical pictures",
     "embedding": "pairs of people by embedding",
 }
+
+_Pairs = tuple[NDArray[np.int64], NDArray[np.int64]]
+_PART = 65536  # pairs of thumbnails held at a time
 
 FMR = 1e-4
 UNKNOWN = "Unknown overlap: what the recogniser itself was trained on before is not looked at, as nobody gives it here."
@@ -133,10 +136,10 @@ def overlap(job: OverlapJob, *, progress: Progress | None = None) -> Overlap:
     """
     progress = progress or Silent()
     with open_faces(job.train) as train, open_faces(job.test) as test:
-        pairs = _by_name(train, test)
+        pairs = shared_names(train, test)
         if job.pictures:
             progress.stage("pictures", f"{len(train):,} and {len(test):,}")
-            pairs += _by_picture(train, test, job.workers)
+            pairs += shared_pictures(train, test, job.workers)
         threshold, note, comparisons, expected = None, "no recogniser was given", 0, 0.0
         if job.recogniser is not None:
             loaded = load_recogniser(job.recogniser, contract=job.contract)
@@ -172,7 +175,8 @@ def write_overlap(found: Overlap, pairs: Path | None, leave_out: Path | None) ->
         _write(leave_out, ("id", "subject", "reason"), found.leave_out)
 
 
-def _by_name(train: FaceSource, test: FaceSource) -> list[SharedPair]:
+def shared_names(train: FaceSource, test: FaceSource) -> list[SharedPair]:
+    """People of both sets by name; names are compared as written, spaces as underscores."""
     names = shared_subjects(train, test)
     faces = _faces_of(train)
     return [SharedPair("same name", n, n, n, n, None, tuple(faces[n])) for n in names]
@@ -207,14 +211,15 @@ def _pictures(faces: FaceSource, workers: int) -> _Pictures:
     return _Pictures(np.array(places, np.int64), exact, np.array(hashes, np.uint64), small)
 
 
-def _by_picture(train: FaceSource, test: FaceSource, workers: int) -> list[SharedPair]:
+def shared_pictures(train: FaceSource, test: FaceSource, workers: int) -> list[SharedPair]:
+    """Pictures of both sets, the same or saved again; every copy is listed at least once."""
     ours, theirs = _pictures(train, workers), _pictures(test, workers)
-    known: dict[bytes, list[int]] = defaultdict(list)
-    for i, digest in enumerate(ours.exact):
-        known[digest].append(i)
-    same = {(t, i) for t, digest in enumerate(theirs.exact) for i in known.get(digest, ())}
+    same = _identical(theirs.exact, ours.exact)
+    seen_test, seen_train = ({pair[side] for pair in same} for side in (0, 1))
     first, second = _across(theirs, ours)
     near = {(int(t), int(i)) for t, i in zip(first, second, strict=True)} - same
+    # A picture that is there itself needs no near one besides, unless the other end is not listed yet.
+    near = {(t, i) for t, i in near if t not in seen_test or i not in seen_train}
     found: list[tuple[How, list[tuple[int, int]]]] = [("same picture", sorted(same)), ("near picture", sorted(near))]
     return [
         _picture_pair(how, (test, int(theirs.places[t])), (train, int(ours.places[i])))
@@ -224,41 +229,65 @@ def _by_picture(train: FaceSource, test: FaceSource, workers: int) -> list[Share
 
 
 def _across(test: _Pictures, train: _Pictures) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Pairs of near pictures, one of each set, as places in each."""
-    hashes, (unique_test, of_test) = np.unique(train.hashes), np.unique(test.hashes, return_inverse=True)
-    both = np.concatenate([unique_test, hashes])
-    one, other = near_pairs(both, NEAR)
-    cut = len(unique_test)
-    kept = (one < cut) & (other >= cut)
-    by_hash: dict[int, list[int]] = defaultdict(list)
-    for i, value in enumerate(train.hashes.tolist()):
-        by_hash[value].append(i)
-    rows: dict[int, list[int]] = defaultdict(list)
-    for t, code in enumerate(of_test.tolist()):
-        rows[code].append(t)
-    found = [
-        (t, i)
-        for a, b in zip(one[kept].tolist(), other[kept].tolist(), strict=True)
-        for t in rows[a]
-        for i in by_hash[int(both[b])]
-    ]
-    pairs = np.array(found, np.int64).reshape(-1, 2)
-    thumbs = np.concatenate([test.thumbnails, train.thumbnails])
-    alike = look_alike_bytes(thumbs, pairs[:, 0], pairs[:, 1] + len(test.thumbnails))
-    return pairs[alike, 0], pairs[alike, 1]
+    """Near pictures of two sets: to every test picture its nearest training picture, and the other way about.
+
+    Of thousands of copies of one picture all pairs would be millions; so every copy is listed once.
+    """
+    to_train, to_test = _Nearest(len(test.hashes)), _Nearest(len(train.hashes))
+    for one, other in _in_parts(near_across(test.hashes, train.hashes, NEAR)):
+        apart = np.bitwise_count(test.hashes[one] ^ train.hashes[other])
+        alike = _alike_bytes(test.thumbnails[one], train.thumbnails[other])
+        to_train.see(one[alike], other[alike], apart[alike])
+        to_test.see(other[alike], one[alike], apart[alike])
+    (test_of, train_of), (other_train, other_test) = to_train.found(), to_test.found()
+    pairs = np.stack([np.concatenate([test_of, other_test]), np.concatenate([train_of, other_train])])
+    unique = np.unique(pairs, axis=1)
+    return unique[0], unique[1]
 
 
-def look_alike_bytes(
-    thumbnails: NDArray[np.int8], first: NDArray[np.int64], second: NDArray[np.int64]
-) -> NDArray[np.bool_]:
-    """``look_alike`` on thumbnails kept as half levels in a byte each, in blocks."""
-    out = np.zeros(len(first), bool)
-    for start in range(0, len(first), 65536):
-        part = slice(start, start + 65536)
-        pair = np.stack([thumbnails[first[part]], thumbnails[second[part]]]).astype(np.float32) * 2
-        rows = np.arange(pair.shape[1])
-        out[part] = look_alike(pair.reshape(-1, pair.shape[2]), rows, rows + len(rows))
-    return out
+def _in_parts(pairs: Iterable[_Pairs]) -> Iterator[_Pairs]:
+    for one, other in pairs:
+        for start in range(0, len(one), _PART):
+            yield one[start : start + _PART], other[start : start + _PART]
+
+
+class _Nearest:
+    """The nearest of what was seen, for each of ``count`` pictures."""
+
+    def __init__(self, count: int) -> None:
+        self.best = np.full(count, 255, np.uint8)
+        self.place = np.full(count, -1, np.int64)
+
+    def see(self, rows: NDArray[np.int64], others: NDArray[np.int64], apart: NDArray[np.uint8]) -> None:
+        order = np.lexsort((others, apart))[::-1]  # of two writes to one row the nearer comes last
+        rows, others, apart = rows[order], others[order], apart[order]
+        nearer = apart < self.best[rows]
+        self.best[rows[nearer]], self.place[rows[nearer]] = apart[nearer], others[nearer]
+
+    def found(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        rows = np.flatnonzero(self.place >= 0)
+        return rows, self.place[rows]
+
+
+def _alike_bytes(one: NDArray[np.int8], other: NDArray[np.int8]) -> NDArray[np.bool_]:
+    """``look_alike`` row by row on thumbnails kept as half levels in a byte each."""
+    both = np.concatenate([one, other]).astype(np.float32) * 2
+    rows = np.arange(len(one))
+    return look_alike(both, rows, rows + len(one))
+
+
+def _identical(test: Sequence[bytes], train: Sequence[bytes]) -> set[tuple[int, int]]:
+    """Pairs of equal pictures that name every copy on either side at least once."""
+    in_test, in_train = _first_places(test), _first_places(train)
+    pairs = {(t, in_train[digest]) for t, digest in enumerate(test) if digest in in_train}
+    return pairs | {(in_test[digest], i) for i, digest in enumerate(train) if digest in in_test}
+
+
+def _first_places(digests: Sequence[bytes]) -> dict[bytes, int]:
+    found: dict[bytes, int] = {}
+    for place, digest in enumerate(digests):
+        found.setdefault(digest, place)
+    return found
 
 
 def _picture_pair(how: How, test: tuple[FaceSource, int], train: tuple[FaceSource, int]) -> SharedPair:

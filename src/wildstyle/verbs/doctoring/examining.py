@@ -17,6 +17,7 @@ from wildstyle.verbs.doctoring.finding import Diagnosis, Finding, ranked
 from wildstyle.verbs.doctoring.labelling import MISLABELLED, TWO_NAMES, labelling_findings
 from wildstyle.verbs.doctoring.looking import look_at
 from wildstyle.verbs.doctoring.patient import Patient
+from wildstyle.verbs.doctoring.pooling import pooling_findings
 from wildstyle.verbs.doctoring.preparing import (
     BOTH,
     GREY,
@@ -27,7 +28,7 @@ from wildstyle.verbs.doctoring.preparing import (
     preparation_findings,
 )
 from wildstyle.verbs.doctoring.sample import draw_sample, named
-from wildstyle.verbs.doctoring.sharing import sharing_findings
+from wildstyle.verbs.doctoring.sharing import sharing_findings, training_finding
 from wildstyle.verbs.jobs import EvaluationSpec
 from wildstyle.verbs.measuring import LabelledSet, check_size, open_labelled
 from wildstyle.verbs.places import cache_folder
@@ -59,6 +60,7 @@ class DoctorJob:
         faces: sub-sample that causes are tried on; None takes what this machine does in about two minutes, 160 to 800.
         looked_at: faces at most whose labels and pictures are looked at.
         fmr: rate the user wants to state, or None.
+        train: faces the recogniser was trained on, to see whom the sets share with them, or None.
         seed: of the sub-sample and the draws of people.
         workers: reading threads.
     """
@@ -69,6 +71,7 @@ class DoctorJob:
     faces: int | None = None
     looked_at: int = LOOKED_AT
     fmr: float | None = None
+    train: Path | None = None
     seed: int = 0
     workers: int = 2
 
@@ -82,7 +85,8 @@ def doctor(job: DoctorJob, *, progress: Progress | None = None) -> dict[str, Dia
         LabelError: no two faces of one person can be compared.
     """
     progress = progress or Silent()
-    assumed = job.contract is None and read_contract(job.recogniser) is None
+    stored = read_contract(job.recogniser) is not None
+    assumed = job.contract is None and not stored
     recogniser = load_recogniser(job.recogniser, contract=ASSUMED if assumed else job.contract)
     if assumed:
         progress.note(f"nobody says how this recogniser wants its input; {ASSUMED} is taken as given")
@@ -92,7 +96,7 @@ def doctor(job: DoctorJob, *, progress: Progress | None = None) -> dict[str, Dia
         labelled = open_labelled(spec)
         try:
             check_size(labelled.faces, recogniser)
-            found[spec.name] = _examine(labelled, recogniser, job, faces, progress)
+            found[spec.name] = _examine(labelled, _Model(recogniser, stored), job, faces, progress)
         finally:
             labelled.close()
     return found
@@ -103,14 +107,20 @@ def affordable(speed: float, sets: int) -> int:
     return int(min(MOST, max(FEWEST, SECONDS / max(1, sets) * speed / PASSES)))
 
 
-def _examine(
-    labelled: LabelledSet, recogniser: Recogniser, job: DoctorJob, faces: int, progress: Progress
-) -> Diagnosis:
-    started, name = time.monotonic(), labelled.spec.name
+@dataclass(frozen=True)
+class _Model:
+    """A recogniser, and whether its file states the contract itself."""
+
+    recogniser: Recogniser
+    stored: bool
+
+
+def _examine(labelled: LabelledSet, model: _Model, job: DoctorJob, faces: int, progress: Progress) -> Diagnosis:
+    started, name, recogniser = time.monotonic(), labelled.spec.name, model.recogniser
     cache = EmbeddingCache(cache_folder())
     sample = draw_sample(labelled, faces, job.seed, recogniser.contract.input_size)
     progress.stage("doctor", f"{name}: causes are tried on {len(sample)} faces of {sample.comparisons.count} people")
-    patient = Patient(recogniser, sample, cache=cache, workers=job.workers, seed=job.seed)
+    patient = Patient(recogniser, sample, cache=cache, workers=job.workers, seed=job.seed, stored=model.stored)
     steps = 4
     progress.step(1, steps, "colour order and value range")
     findings = preparation_findings(patient)
@@ -121,7 +131,9 @@ def _examine(
     progress.step(4, steps, "labels")
     looked = look_at(labelled, recogniser, job.looked_at, cache=cache, workers=job.workers)
     findings += labelling_findings(patient, looked, named=named(labelled))
+    findings += pooling_findings(labelled, looked, job.seed)
     findings += sharing_findings(labelled, looked)
+    findings.append(training_finding(labelled, looked, job.train, job.workers))
     findings += counting_findings(labelled, patient, looked, job.fmr)
     order = ranked(_one_at_a_time(findings))
     places = concentrations(patient)

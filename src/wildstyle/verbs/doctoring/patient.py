@@ -218,12 +218,11 @@ def verdict_on(gain: Gain, least: float = MATERIAL) -> Verdict:
     """Surely and materially better, perhaps better, or not.
 
     "This is it" needs an interval above zero that allows for all changes tried, and a gain of ``least`` times d'. A
-    sure but smaller gain, or one of 1 % that may be chance among so many changes, is "maybe".
+    sure but smaller gain, or one that may be chance among so many changes, is "maybe" from 1 % of d' on.
     """
-    sure = gain.sure > 0
-    if sure and gain.share >= least:
+    if gain.sure > 0 and gain.share >= least:
         return "this is it"
-    return "maybe" if sure or (gain.share >= CERTAIN and gain.low > 0) else "ruled out"
+    return "maybe" if gain.share >= CERTAIN and gain.low > 0 else "ruled out"
 
 
 def _sentence(tried: Tried, hits: float) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import cv2
@@ -18,6 +18,7 @@ from wildstyle.verbs.doctoring.patient import CERTAIN, Change, Patient, Tried, W
 
 ORDER, RANGE, BOTH = "colour order", "value range", "colour order and value range"
 _OWN = "own range"
+_TIE = 0.01  # of d', within which two ways can't be told apart
 GREY, MIRROR, FLIP = "colour (grey does better)", "mirrored pictures", "flip rule"
 
 
@@ -28,6 +29,7 @@ def preparation_findings(patient: Patient) -> list[Finding]:
     tried = patient.try_ways([_way(patient, name, contract) for name, contract in _ways(stated)])
     if not tried:
         return [patient.judged(BOTH, [])]
+    tried = simplest_first(tried, kinds)
     best = kinds[tried[0].change.name] if verdict_on(tried[0].gain, CERTAIN) == "this is it" else None
     findings = []
     for cause in (ORDER, RANGE) if best != BOTH else (BOTH,):
@@ -40,6 +42,24 @@ def preparation_findings(patient: Patient) -> list[Finding]:
         strongest: Verdict = "this is it" if cause == best else "maybe"
         findings.append(patient.judged(cause, own, ways=ways, most=strongest, least=CERTAIN))
     return [_with_ties(finding, tried) for finding in findings]
+
+
+def simplest_first(tried: Sequence[Tried], kinds: Mapping[str, str]) -> list[Tried]:
+    """Of ways that these faces can't tell from the best, the one that changes least comes first.
+
+    One slip is likelier than two, and pm1 than its near twin s128.
+    """
+
+    def change(way: Tried) -> tuple[bool, bool]:
+        return kinds[way.change.name] == BOTH, way.change.name.endswith("s128")
+
+    sure = verdict_on(tried[0].gain, CERTAIN)
+    first = min((t for t in tried if _tied(tried[0], t) and verdict_on(t.gain, CERTAIN) == sure), key=change)
+    return [first, *(t for t in tried if t is not first)]
+
+
+def _tied(best: Tried, other: Tried) -> bool:
+    return abs(best.gain.gain - other.gain.gain) < _TIE * abs(best.gain.after)
 
 
 def _way(patient: Patient, name: str, contract: RecogniserContract) -> Way:
@@ -138,8 +158,7 @@ def _with_ties(finding: Finding, tried: Sequence[Tried]) -> Finding:
     """Name the ways that these faces can't tell from the best one."""
     if finding.verdict != "this is it":
         return finding
-    best = tried[0].gain
-    ties = [t.change.name for t in tried[1:] if abs(best.gain - t.gain.gain) < 0.01 * abs(best.after)]
+    ties = [t.change.name for t in tried[1:] if _tied(tried[0], t)]
     if not ties:
         return finding
     return replace(finding, evidence=f"{finding.evidence} These faces can't tell it from {', '.join(ties)}.")

@@ -3,17 +3,65 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
-from wildstyle.faces import ManifestRow
+from wildstyle.faces import ManifestRow, Subset, open_faces
 from wildstyle.verbs.doctoring.finding import Finding, Verdict
 from wildstyle.verbs.doctoring.labelling import LISTED
 from wildstyle.verbs.doctoring.looking import Looked
-from wildstyle.verbs.measuring import LabelledSet
+from wildstyle.verbs.measuring import LabelledSet, spread
+from wildstyle.verbs.overlap import SharedPair, shared_names, shared_pictures
 
+TRAINING = "people of the training set"
 PICTURES, MEDIA, DISTRACTORS = "same pictures on both sides", "same film or take on both sides", "probes as distractors"
 
 _MANY = 0.01
 _SHOWN = 3
+_TRAINING_PICTURES = 20_000
+
+
+def training_finding(labelled: LabelledSet, looked: Looked, train: Path | None, workers: int) -> Finding:
+    """What the set shares with the faces a recogniser was trained on: names of all, pictures of some.
+
+    Raises:
+        InputError: the training faces can't be read.
+    """
+    if train is None:
+        return Finding(
+            cause=TRAINING,
+            verdict="couldn't be tested",
+            evidence="No training set was given (--train); what a recogniser was trained on is seldom known.",
+            effect="raises",
+        )
+    with open_faces(train) as faces:
+        names = shared_names(faces, labelled.faces)
+        hashed = Subset(faces, spread(len(faces), _TRAINING_PICTURES))
+        pictures = shared_pictures(hashed, Subset(labelled.faces, looked.rows), workers)
+    people = len({name for name in labelled.faces.subjects() if name})
+    shares = len(names) / max(1, people), len({pair.test for pair in pictures}) / max(1, len(looked.rows))
+    verdict: Verdict = "this is it" if max(shares) >= _MANY else "maybe" if names or pictures else "ruled out"
+    return Finding(
+        cause=TRAINING,
+        verdict=verdict,
+        evidence=(
+            f"{len(names)} of {people:,} people by name, {len(pictures)} pictures"
+            f" ({len(looked.rows):,} looked at against {len(hashed):,} training faces){_shown(names + pictures)}."
+        ),
+        remedy=f"leave them out of training: wildstyle overlap {train} TEST --recogniser MODEL lists them"
+        if verdict != "ruled out"
+        else "",
+        effect="raises",
+        examples=tuple(_same(pair) for pair in (names + pictures)[:LISTED]),
+        weight=max(shares),
+    )
+
+
+def _shown(pairs: Sequence[SharedPair]) -> str:
+    return f", e.g. {'; '.join(_same(pair) for pair in pairs[:_SHOWN])}" if pairs else ""
+
+
+def _same(pair: SharedPair) -> str:
+    return pair.test if pair.how == "same name" else f"{pair.test} = {pair.train}"
 
 
 def sharing_findings(labelled: LabelledSet, looked: Looked) -> list[Finding]:
