@@ -50,8 +50,8 @@ from wildstyle.synthesis.control import (
 )
 from wildstyle.synthesis.directions import direction_accuracy
 from wildstyle.synthesis.interface import StyleGenerator
+from wildstyle.synthesis.kinds.released import ReleasedGenerator, ReleasedTask
 from wildstyle.synthesis.material import FitBatches, read_target, to_images
-from wildstyle.synthesis.released import ReleasedGenerator, ReleasedTask
 from wildstyle.synthesis.window import picture_mask
 from wildstyle.training import LoopPlan, train
 

@@ -9,9 +9,9 @@ from wildstyle.errors import InputError
 from wildstyle.madeup import demo_recogniser_path
 from wildstyle.recognisers import load_recogniser
 from wildstyle.synthesis.cost import count_macs, count_parameters
-from wildstyle.synthesis.released import ReleasedDiscriminator, ReleasedGenerator, ReleasedTask
-from wildstyle.synthesis.released.networks import SampleNorm
-from wildstyle.synthesis.released.training import wanted_distance
+from wildstyle.synthesis.kinds.released import ReleasedDiscriminator, ReleasedGenerator, ReleasedTask
+from wildstyle.synthesis.kinds.released.networks import SampleNorm
+from wildstyle.synthesis.kinds.released.training import wanted_distance
 from wildstyle.synthesis.task import FitBatch
 from wildstyle.training import LoopPlan, train
 

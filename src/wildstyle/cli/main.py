@@ -10,6 +10,7 @@ from rich.markup import escape
 
 from wildstyle.cli.adapting import adapt_command, check_command
 from wildstyle.cli.calibrating import calibrate_command
+from wildstyle.cli.comparing import compare_command
 from wildstyle.cli.demo import demo_command
 from wildstyle.cli.doctor import doctor_command
 from wildstyle.cli.evaluating import evaluate_command
@@ -37,6 +38,7 @@ app.command("check")(check_command)
 app.command("evaluate")(evaluate_command)
 app.command("doctor")(doctor_command)
 app.command("overlap")(overlap_command)
+app.command("compare")(compare_command)
 app.command("calibrate")(calibrate_command)
 app.command("report")(report_command)
 app.command("fit")(fit_command)

@@ -28,8 +28,16 @@ def fit_command(
     patience: Annotated[int, typer.Option(help="Looks without a new best that end the fit; 0: never early.")] = 8,
     sheets: Annotated[bool, typer.Option(help="Write sample sheets, which show the source's people.")] = True,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+    kind: Annotated[
+        str, typer.Option(help="default, camera (named parameters only), network, or released.")
+    ] = "default",
+    onto: Annotated[
+        Path | None,
+        typer.Option("--onto", help="Fitted generator that is to know this camera as well; minutes suffice."),
+    ] = None,
 ) -> None:
     """Learn from unlabelled footage alone how its camera sees; leaves a generator and its axes in words."""
+    from wildstyle.synthesis import FitSettings
     from wildstyle.training import parse_duration
     from wildstyle.verbs.fitting import GENERATOR, FitJob, fit
 
@@ -46,6 +54,8 @@ def fit_command(
         patience=patience,
         sheets=sheets,
         seed=seed,
+        onto=onto,
+        synthesis=FitSettings(kind=kind),
     )
     with Screen() as screen:
         fitted = fit(job, progress=screen, arguments=tuple(sys.argv[1:]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from wildstyle.synthesis.checkpoint import load_generator, save_generator
 from wildstyle.synthesis.codes import clip_magnitude, magnitude_of, sample_codes, sample_seeds
 from wildstyle.synthesis.distances import frechet_distance, kernel_distance
-from wildstyle.synthesis.fit import FittedGenerator, fit_generator
+from wildstyle.synthesis.fit import FittedGenerator, fit_generator, fit_onto
 from wildstyle.synthesis.generator import Generator, GeneratorConfig
 from wildstyle.synthesis.interface import StyleGenerator
 from wildstyle.synthesis.settings import FitSettings
@@ -21,6 +21,7 @@ __all__ = [
     "StyleGenerator",
     "clip_magnitude",
     "fit_generator",
+    "fit_onto",
     "frechet_distance",
     "kernel_distance",
     "load_generator",

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from wildstyle.errors import CorruptArchive, InputError
 from wildstyle.runs.atomic import replacing
 from wildstyle.synthesis.interface import StyleGenerator
-from wildstyle.synthesis.kinds import generator_class
+from wildstyle.synthesis.kinds import generator_class, ready_made
 
 FORMAT_VERSION = 1
 
@@ -39,7 +39,7 @@ def save_generator(generator: StyleGenerator, path: Path, notes: Mapping[str, An
 
 
 def load_generator(path: Path) -> tuple[StyleGenerator, dict[str, Any]]:
-    """Read what ``save_generator`` wrote.
+    """Read what ``save_generator`` wrote; the name of a kind that has nothing to learn gives that one.
 
     Returns:
         The generator in evaluation mode on the CPU, and the notes.
@@ -49,6 +49,8 @@ def load_generator(path: Path) -> tuple[StyleGenerator, dict[str, Any]]:
         CorruptArchive: the file is damaged or its weights were altered.
     """
     path = Path(path)
+    if not path.exists() and (made := ready_made(str(path))) is not None:
+        return made, {}
     if not path.is_file():
         raise InputError("there is no such file", where=path, remedy="give the file that a fit wrote")
     try:

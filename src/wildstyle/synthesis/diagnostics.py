@@ -16,7 +16,7 @@ from wildstyle.randomness import item_rng
 from wildstyle.recognisers import Recogniser
 from wildstyle.synthesis.codes import sample_codes, sample_seeds
 from wildstyle.synthesis.distances import kernel_distance
-from wildstyle.synthesis.generator import Generator
+from wildstyle.synthesis.interface import StyleGenerator
 from wildstyle.synthesis.losses import identity_distance
 from wildstyle.synthesis.material import TargetFaces, to_images
 from wildstyle.synthesis.settings import FitSettings
@@ -77,7 +77,7 @@ class FitDiagnostics:
 
 
 def diagnose(
-    generator: Generator, identity: Recogniser, source: FaceSource, target: TargetFaces, settings: FitSettings
+    generator: StyleGenerator, identity: Recogniser, source: FaceSource, target: TargetFaces, settings: FitSettings
 ) -> FitDiagnostics:
     """Measure a generator on source faces and on held-back target faces."""
     images = some_source(source, settings)
@@ -125,7 +125,7 @@ class _Common:
 
 @torch.no_grad()
 def _measure(
-    generator: Generator, identity: Recogniser, images: Tensor, whole: Tensor, upper: Tensor, seeds: Tensor
+    generator: StyleGenerator, identity: Recogniser, images: Tensor, whole: Tensor, upper: Tensor, seeds: Tensor
 ) -> _Seen:
     clean: list[Tensor] = []
     made: list[Tensor] = []

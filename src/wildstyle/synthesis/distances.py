@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -30,6 +32,61 @@ def kernel_distance(first: Vectors, second: Vectors) -> float:
     a, b = _both(first, second)
     within = [(_cubic(x, x).sum() - np.trace(_cubic(x, x))) / (len(x) * (len(x) - 1)) for x in (a, b)]
     return float(within[0] + within[1] - 2.0 * _cubic(a, b).mean())
+
+
+def jackknifed_distance(first: Vectors, second: Vectors, *, groups: int = 20) -> tuple[float, float]:
+    """Kernel distance and its standard error by leaving out groups of vectors, of both sets at once.
+
+    Args:
+        first, second: as in ``kernel_distance``, each of at least 2 ``groups`` vectors in random order.
+        groups: how many groups, >= 2.
+
+    Raises:
+        NotMeasurable: too few vectors.
+    """
+    a, b = _both(first, second)
+    if min(len(a), len(b)) < 2 * groups:
+        raise NotMeasurable(f"an interval needs {2 * groups} vectors a set, got {len(a)} and {len(b)}")
+    kernel = _cubic(*(np.concatenate([a, b]),) * 2)
+    place = [np.arange(len(a)), len(a) + np.arange(len(b))]
+    left = [_from_kernel(kernel, *(p[p % groups != g] for p in place)) for g in range(groups)]
+    error = np.sqrt((groups - 1) * np.var(left))
+    return _from_kernel(kernel, *place), float(error)
+
+
+def halves_distances(
+    vectors: Vectors, owners: Sequence[str], rng: np.random.Generator, *, draws: int = 60
+) -> NDArray[np.float64]:
+    """Kernel distances of random halves of one set, split between owners (people, say): (draws,).
+
+    Args:
+        vectors: (N, F), N >= 4.
+        owners: N names; all vectors of one name lie in one half.
+        rng: draws the halves.
+        draws: how many.
+
+    Raises:
+        NotMeasurable: fewer than four owners.
+    """
+    a, _ = _both(vectors, vectors)
+    names, owner = np.unique(np.asarray(owners), return_inverse=True)
+    if len(names) < 4:
+        raise NotMeasurable(f"halves need vectors of four owners, got {len(names)}")
+    kernel = _cubic(a, a)
+    out = []
+    for _ in range(draws):
+        side = np.isin(owner, rng.permutation(len(names))[: len(names) // 2])
+        out.append(_from_kernel(kernel, np.flatnonzero(side), np.flatnonzero(~side)))
+    return np.array(out)
+
+
+def _from_kernel(kernel: NDArray[np.float64], one: NDArray[np.int64], other: NDArray[np.int64]) -> float:
+    """Unbiased distance of two parts of the vectors between which ``kernel`` was taken."""
+    within = 0.0
+    for part in (one, other):
+        block = kernel[np.ix_(part, part)]
+        within += (block.sum() - np.trace(block)) / max(1, len(part) * (len(part) - 1))
+    return float(within - 2.0 * kernel[np.ix_(one, other)].mean())
 
 
 def frechet_distance(first: Vectors, second: Vectors) -> float:

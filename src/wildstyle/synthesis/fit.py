@@ -12,11 +12,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from wildstyle.errors import InputError, SettingError
 from wildstyle.faces.source import FaceSource
 from wildstyle.recognisers import Recogniser
 from wildstyle.synthesis.diagnostics import FitDiagnostics, diagnose, some_source
 from wildstyle.synthesis.explaining import AxisExplanation, axis_effects, axis_order, explain_axes, reorder_axes
 from wildstyle.synthesis.generator import Generator
+from wildstyle.synthesis.interface import StyleGenerator
+from wildstyle.synthesis.kinds import all_kinds, kind_named
 from wildstyle.synthesis.material import FitBatches, TargetFaces, read_target, refuse_equal, to_images
 from wildstyle.synthesis.settings import FitSettings
 from wildstyle.synthesis.statistics import style_statistics
@@ -39,7 +42,7 @@ class FittedGenerator:
         axes: what each style axis does; they are ordered by how much.
     """
 
-    generator: Generator
+    generator: StyleGenerator
     loop: LoopResult
     diagnostics: FitDiagnostics
     axes: tuple[AxisExplanation, ...] = ()
@@ -69,21 +72,94 @@ def fit_generator(
         watch: hears of each step, looks at the generator now and then, and may end the fit early.
 
     Raises:
-        InputError: the target is the source, or sizes differ.
+        InputError: the target is the source, sizes differ, or the kind can't be fitted.
         NotMeasurable: too few target faces.
         Interrupted, Diverged, StorageError: from the loop.
     """
+    settings = _settled(settings, target.name)
+    return _fit(new_generator(settings), (source, target), identity, settings, folder, plan, watch)
+
+
+def fit_onto(
+    onto: Generator,
+    sides: tuple[FaceSource, FaceSource],
+    identity: Recogniser,
+    settings: FitSettings,
+    folder: Path,
+    *,
+    plan: LoopPlan,
+    watch: Watch | None = None,
+) -> FittedGenerator:
+    """Teach a fitted generator a second camera: all it has learnt stays, one basis and one mean are added.
+
+    Args:
+        onto: the fitted generator; it is untouched.
+        sides: clean faces and unlabelled footage.
+        identity, settings, folder, plan, watch: as for ``fit_generator``; size and kind are those of ``onto``.
+
+    Returns:
+        As ``fit_generator``; the generator knows the old targets first, as they were, and the new one last.
+
+    Raises:
+        As ``fit_generator``, and
+        SettingError: ``onto`` knows a target of that name already.
+    """
+    name = sides[1].name
+    settings = replace(_settled(replace(settings, kind=onto.kind), name), generator=onto.config)
+    beside = _beside(onto, name)
+    plan = replace(plan, identity=f"{plan.identity} {onto.hash}")
+    fitted = _fit(beside, sides, identity, settings, folder, plan, watch)
+    if not isinstance(fitted.generator, Generator):
+        raise TypeError("a generator of several targets stays one")
+    whole = fitted.generator.with_targets((*onto.config.targets, name)).eval().requires_grad_(False)
+    return replace(fitted, generator=whole)
+
+
+def _fit(
+    generator: StyleGenerator,
+    sides: tuple[FaceSource, FaceSource],
+    identity: Recogniser,
+    settings: FitSettings,
+    folder: Path,
+    plan: LoopPlan,
+    watch: Watch | None,
+) -> FittedGenerator:
+    source, target = sides
     refuse_equal(source, target)
     faces = read_target(target, settings)
-    settings = replace(settings, generator=replace(settings.generator, targets=(target.name,)))
-    batches = FitBatches(source, faces.fit, settings)
-    generator, frozen = new_generator(settings), identity.frozen_copy()
-    task = SynthesisTask(generator, frozen, settings, style_scale(batches, faces))
+    size = replace(settings.generator, axes=generator.axes, max_magnitude=generator.max_magnitude)
+    settings = replace(settings, generator=size)
+    batches, frozen = FitBatches(source, faces.fit, settings), identity.frozen_copy()
+    make = kind_named(settings.kind).task or SynthesisTask
+    task = make(generator, frozen, settings, style_scale(batches, faces))
     known = replace(plan, identity=_fingerprint(plan.identity, settings, identity, source, faces))
     loop = train(task, batches, known, folder, on_step=_hear(task, watch, source, faces))
-    finished = task.averaged.to("cpu").eval()
+    finished = task.averaged.to("cpu").eval().requires_grad_(False)
     axes = in_order(finished, source, settings)
     return FittedGenerator(finished, loop, diagnose(finished, frozen.to("cpu"), source, faces, settings), axes)
+
+
+def _settled(settings: FitSettings, target: str) -> FitSettings:
+    """Settings with what the kind wants otherwise."""
+    kind = kind_named(settings.kind)
+    return replace(
+        settings,
+        generator=replace(settings.generator, targets=(target,)),
+        weights=replace(settings.weights, **kind.weights),
+        learning_rate=settings.learning_rate * kind.pace,
+    )
+
+
+def _beside(fitted: Generator, target: str) -> Generator:
+    """The fitted generator with one more target, in front, whose basis alone can learn."""
+    if target in fitted.config.targets:
+        raise SettingError(
+            f"the generator knows a target {target!r} already", remedy="give the new footage another name"
+        )
+    generator = fitted.with_targets((target, *fitted.config.targets)).requires_grad_(False)
+    generator.basis.free[0].requires_grad_(True)
+    generator.basis.mean[0].requires_grad_(True)
+    return generator
 
 
 def _hear(
@@ -101,20 +177,33 @@ def _hear(
     return hear
 
 
-def in_order(generator: Generator, source: FaceSource, settings: FitSettings) -> tuple[AxisExplanation, ...]:
+def in_order(generator: StyleGenerator, source: FaceSource, settings: FitSettings) -> tuple[AxisExplanation, ...]:
     """Number the axes by the size of their effect, turn them to the worse end, and say what each does."""
     images = some_source(source, settings, _SHOWN_TO_AXES)
     effects = axis_effects(generator, images)
+    if not isinstance(generator, Generator):
+        return explain_axes(effects)  # its axes have places of their own
     order, signs = axis_order(effects)
     reorder_axes(generator, order, signs)
     return explain_axes(effects.renumbered(order, signs))
 
 
-def new_generator(settings: FitSettings) -> Generator:
-    """A fresh generator whose weights depend on the seed only."""
+def new_generator(settings: FitSettings) -> StyleGenerator:
+    """A fresh generator of the kind that is asked for; its weights depend on the seed only.
+
+    Raises:
+        InputError: the kind is unknown, or has nothing to learn.
+    """
+    kind = kind_named(settings.kind)
+    if kind.fresh is None:
+        able = [name for name, each in all_kinds().items() if each.fresh is not None]
+        raise InputError(
+            f"a generator of the kind {settings.kind!r} has nothing to learn from footage",
+            remedy=f"fit one of {', '.join(able)}",
+        )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
-        return Generator(settings.generator)
+        return kind.fresh(settings.generator)
 
 
 def style_scale(batches: FitBatches, faces: TargetFaces) -> StyleScale:

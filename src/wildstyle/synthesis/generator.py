@@ -8,8 +8,8 @@ statistics alone can't make.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any, NamedTuple, Self
 
 import torch
@@ -58,6 +58,7 @@ class GeneratorConfig:
         width: channels of encoder and decoder at a quarter of the image size.
         max_magnitude: end of the range of magnitudes that is trained.
         targets: names of the targets it has a basis for; the first is the default.
+        camera: whether the style steers a camera; without, there is only the learned change.
     """
 
     axes: int = 10
@@ -65,6 +66,7 @@ class GeneratorConfig:
     width: int = 32
     max_magnitude: float = 6.0
     targets: tuple[str, ...] = ("target",)
+    camera: bool = True
 
     def __post_init__(self) -> None:
         if self.width < 4 or self.width % 4 or self.max_magnitude <= 0:
@@ -160,7 +162,37 @@ class Generator(StyleGenerator):
         hidden, gate = self._style(content, code, target)
         chance = draw_chance(seed, images)
         added = gate.view(-1, 1, 1, 1) * self.decoder(content, hidden, chance.texture)
-        return Ingredients(strengths_of(self.camera(hidden), gate), added, chance)
+        opened = gate if self.config.camera else torch.zeros_like(gate)
+        return Ingredients(strengths_of(self.camera(hidden), opened), added, chance)
+
+    def parts_for_fit(self, images: Tensor, code: Tensor, seed: Tensor, first: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Images, learned change, and the first images without a gradient to that change.
+
+        Identity may be lost to the camera, not to patterns made up to fool a recogniser.
+        """
+        planned = self.ingredients(images, self.encode(images), code, seed)
+        added = planned.added[:first]
+        again = Ingredients(
+            CameraStrengths(*(part[:first] for part in planned.strengths)),
+            added.detach() if self.config.camera else added,
+            Chance(*(part[:first] for part in planned.chance)),
+        )
+        return self.render(images, planned), planned.added, self.render(images[:first], again)
+
+    @torch.no_grad()
+    def with_targets(self, targets: Sequence[str]) -> Generator:
+        """A copy with these targets in this order; new ones begin as the first one is.
+
+        Everything but the bases is shared: a target takes K x D + D numbers.
+        """
+        copy = Generator(replace(self.config, targets=tuple(targets)))
+        shared = {name: value for name, value in self.state_dict().items() if not name.startswith("basis.")}
+        copy.load_state_dict(shared, strict=False)
+        for place, name in enumerate(targets):
+            known = self.basis.targets.index(name) if name in self.basis.targets else 0
+            copy.basis.free[place].copy_(self.basis.free[known])
+            copy.basis.mean[place].copy_(self.basis.mean[known])
+        return copy.train(self.training)
 
     @staticmethod
     def render(images: Tensor, ingredients: Ingredients) -> Tensor:

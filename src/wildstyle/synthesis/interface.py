@@ -12,6 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
+import torch
 from torch import Tensor, nn
 
 from wildstyle.errors import InputError
@@ -38,6 +39,11 @@ class StyleGenerator(nn.Module, ABC):
     @abstractmethod
     def max_magnitude(self) -> float:
         """End of the range of magnitudes that is offered."""
+
+    @property
+    def axis_names(self) -> tuple[str, ...]:
+        """A name for each axis, known beforehand; "" where only measuring can tell."""
+        return ("",) * self.axes
 
     @abstractmethod
     def describe(self) -> dict[str, Any]:
@@ -80,6 +86,20 @@ class StyleGenerator(nn.Module, ABC):
     def forward(self, images: Tensor, code: Tensor, seed: Tensor, *, target: str | None = None) -> Tensor:
         """``decode`` of ``encode``."""
         return self.decode(images, self.encode(images), code, seed, target=target)
+
+    def parts_for_fit(self, images: Tensor, code: Tensor, seed: Tensor, first: int) -> tuple[Tensor, Tensor, Tensor]:
+        """What a step of a fit looks at.
+
+        Args:
+            images, code, seed: as for ``decode``.
+            first: how many images have their identity measured.
+
+        Returns:
+            The synthesised images (N, 3, S, S); the part of the change that is to stay small, (N, 3, S, S); and the
+            first images, (first, 3, S, S), with the gradient that identity may have.
+        """
+        made = self(images, code, seed)
+        return made, torch.zeros_like(made), made[:first]
 
     @property
     def hash(self) -> str:

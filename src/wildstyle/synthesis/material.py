@@ -45,7 +45,7 @@ def read_target(target: FaceSource, settings: FitSettings) -> TargetFaces:
 
     Raises:
         NotMeasurable: fewer usable faces than ``settings.fewest_faces``.
-        InputError: faces of several sizes.
+        InputError: more than half of the faces can't be read, or they are of several sizes.
     """
     order = item_rng(settings.seed, "target").permutation(len(target))[: settings.most_faces]
     faces, groups, failures = [], [], []
@@ -57,6 +57,7 @@ def read_target(target: FaceSource, settings: FitSettings) -> TargetFaces:
             continue
         faces.append(face.image)
         groups.append(face.record.media or face.record.subject or face.record.id)
+    refuse_unreadable(len(order), failures, target.location, "target")
     if len(faces) < settings.fewest_faces:
         raise NotMeasurable(
             f"{len(faces)} usable target faces are too few to learn a camera from ({len(failures)} can't be used)",
@@ -67,6 +68,27 @@ def read_target(target: FaceSource, settings: FitSettings) -> TargetFaces:
     aside = _put_aside(groups)
     pixels = np.stack(faces)
     return TargetFaces(pixels[~aside], pixels[aside], tuple(failures))
+
+
+def refuse_unreadable(looked_at: int, failures: Sequence[tuple[str, str]], location: str, side: str) -> None:
+    """Refuse a set most of which can't be read: what is left would not stand for it.
+
+    Args:
+        looked_at: faces that were tried.
+        failures: (id, reason) of those that failed.
+        location: where the set lies.
+        side: "source" or "target", for the message.
+
+    Raises:
+        InputError: more than half failed.
+    """
+    if 2 * len(failures) > looked_at:
+        told = "; ".join(f"{name}: {reason}" for name, reason in failures[:3])
+        raise InputError(
+            f"{len(failures):,} of {looked_at:,} {side} faces can't be read ({told})",
+            where=location,
+            remedy="make the files readable or take them out; up to half may fail and are listed in the report",
+        )
 
 
 def one_size(faces: Sequence[Pixels], location: str) -> int:

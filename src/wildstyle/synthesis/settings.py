@@ -35,7 +35,8 @@ class FitSettings:
     """Settings of ``fit_generator``; the defaults work.
 
     Attributes:
-        generator: size of the generator; its ``targets`` are replaced by the target's name.
+        kind: of generator, e.g. ``default``, ``camera``, ``network`` or ``released``.
+        generator: size of the generator, where the kind has sizes; its ``targets`` are replaced by the target's name.
         weights: weights of the loss terms.
         seed: seed of everything random, >= 0.
         batch: source faces a step (all processes together), >= 4.
@@ -50,6 +51,7 @@ class FitSettings:
         fewest_faces: target faces below which a fit is refused.
     """
 
+    kind: str = "default"
     generator: GeneratorConfig = field(default_factory=GeneratorConfig)
     weights: LossWeights = field(default_factory=LossWeights)
     seed: int = 0

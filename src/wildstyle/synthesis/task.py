@@ -11,12 +11,10 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from wildstyle.recognisers import Recogniser
-from wildstyle.synthesis.camera import CameraStrengths
-from wildstyle.synthesis.chance import Chance
 from wildstyle.synthesis.codes import magnitude_of
 from wildstyle.synthesis.discriminator import Discriminator
 from wildstyle.synthesis.distances import energy_distance, nearest_distance, spread
-from wildstyle.synthesis.generator import Generator, Ingredients
+from wildstyle.synthesis.interface import StyleGenerator
 from wildstyle.synthesis.losses import (
     DirectionReader,
     critic_loss,
@@ -76,7 +74,7 @@ class SynthesisTask:
     """Fits a generator to a target; a ``Task`` of the training loop.
 
     Args:
-        generator: trained in place; ``averaged`` is the one to keep.
+        generator: trained in place, as far as its parameters require gradients; ``averaged`` is the one to keep.
         identity: frozen recogniser that measures identity.
         settings: weights and rates.
         scale: style statistics of the target.
@@ -84,7 +82,9 @@ class SynthesisTask:
 
     name = "fit"
 
-    def __init__(self, generator: Generator, identity: Recogniser, settings: FitSettings, scale: StyleScale) -> None:
+    def __init__(
+        self, generator: StyleGenerator, identity: Recogniser, settings: FitSettings, scale: StyleScale
+    ) -> None:
         self.settings, self.scale, self.identity = settings, scale, identity
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.seed)
@@ -93,7 +93,7 @@ class SynthesisTask:
         self.generator: nn.Module = _Parts(generator)
         self.averaged = copy.deepcopy(generator).requires_grad_(False)
         self.max_magnitude = generator.max_magnitude
-        learning = [*generator.parameters(), *self.reader.parameters()]
+        learning = [*(p for p in generator.parameters() if p.requires_grad), *self.reader.parameters()]
         self.maker = torch.optim.Adam(learning, lr=settings.learning_rate, betas=(0.5, 0.99))
         self.judge = torch.optim.Adam(self.critic.parameters(), lr=settings.critic_rate, betas=(0.5, 0.99))
         self.accelerator: Accelerator | None = None
@@ -214,24 +214,14 @@ class SynthesisTask:
 
 
 class _Parts(nn.Module):
-    """The generator as the loop wraps it.
+    """The generator as the loop wraps it."""
 
-    Gives the images, the learned change in them, and the first images once more, with the same values but without
-    a gradient to the learned change: identity may be lost to the camera, not to patterns made up to fool a recogniser.
-    """
-
-    def __init__(self, generator: Generator) -> None:
+    def __init__(self, generator: StyleGenerator) -> None:
         super().__init__()
         self.inner = generator
 
     def forward(self, images: Tensor, code: Tensor, seed: Tensor, first: int) -> tuple[Tensor, Tensor, Tensor]:
-        planned = self.inner.ingredients(images, self.inner.encode(images), code, seed)
-        again = Ingredients(
-            CameraStrengths(*(part[:first] for part in planned.strengths)),
-            planned.added[:first].detach(),
-            Chance(*(part[:first] for part in planned.chance)),
-        )
-        return self.inner.render(images, planned), planned.added, self.inner.render(images[:first], again)
+        return self.inner.parts_for_fit(images, code, seed, first)
 
 
 class _Pair:

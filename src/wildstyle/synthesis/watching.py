@@ -13,7 +13,7 @@ from wildstyle.randomness import item_rng
 from wildstyle.synthesis.codes import sample_codes, sample_seeds
 from wildstyle.synthesis.control import synthesise
 from wildstyle.synthesis.distances import kernel_distance
-from wildstyle.synthesis.generator import Generator
+from wildstyle.synthesis.interface import StyleGenerator
 from wildstyle.synthesis.settings import FitSettings
 from wildstyle.synthesis.statistics import style_statistics
 from wildstyle.synthesis.window import picture_mask
@@ -44,7 +44,7 @@ class Watch:
 
     every: int = 0
     patience: int = 0
-    seen: Callable[[Look, Generator], None] | None = None
+    seen: Callable[[Look, StyleGenerator], None] | None = None
     before: Sequence[Look] = ()
     on_step: Callable[[Progress], None] | None = None
 
@@ -83,7 +83,7 @@ class Watcher:
         self._mean, self._deviation = both.mean(0), both.std(0).clamp_min(1e-3)
         self.looks = list(watch.before)
 
-    def look(self, step: int, generator: Generator) -> bool:
+    def look(self, step: int, generator: StyleGenerator) -> bool:
         """Look where it is time to; whether the fit has learnt enough."""
         if step % self._watch.every:
             return False

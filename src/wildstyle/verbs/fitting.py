@@ -16,7 +16,15 @@ from wildstyle.recognisers import Recogniser
 from wildstyle.report import store_diagnostics
 from wildstyle.runs import RunFolder, describe_input, gather_provenance, inputs_hash
 from wildstyle.runs.atomic import write_bytes
-from wildstyle.synthesis import FitSettings, Generator, StyleGenerator, fit_generator, save_generator, style_sheet
+from wildstyle.synthesis import (
+    FitSettings,
+    Generator,
+    StyleGenerator,
+    fit_generator,
+    fit_onto,
+    save_generator,
+    style_sheet,
+)
 from wildstyle.synthesis.checkpoint import load_generator
 from wildstyle.synthesis.diagnostics import some_source
 from wildstyle.synthesis.explaining import AxisExplanation
@@ -52,6 +60,7 @@ class FitJob:
         patience: looks without a new best after which the fit ends; 0: never early.
         sheets: write a sample sheet at every look; it shows people's faces.
         seed: of everything random.
+        onto: file of a fitted generator that is to know this footage's camera as well; None: a new generator.
         detection, synthesis: settings of the stages.
     """
 
@@ -67,6 +76,7 @@ class FitJob:
     patience: int = 8
     sheets: bool = True
     seed: int = 0
+    onto: Path | None = None
     detection: IngestOptions = field(default_factory=IngestOptions)
     synthesis: FitSettings = field(default_factory=FitSettings)
 
@@ -103,7 +113,7 @@ def fit(job: FitJob, *, progress: Progress | None = None, arguments: tuple[str, 
     inputs = inputs_hash(
         recogniser.hash,
         describe_input(job.source),
-        [describe_input(path) for path in job.target],
+        [describe_input(path) for path in (*job.target, *([job.onto] if job.onto else []))],
         {key: value for key, value in resolved(job).items() if key not in (*MAY_DIFFER, "recogniser")},
     )
     folder = RunFolder.create(job.out, resolved(job), command="fit", may_differ=MAY_DIFFER)
@@ -145,7 +155,11 @@ def _run(job: FitJob, recogniser: Recogniser, folder: RunFolder, inputs: str, pr
         before=_looks(folder),
         on_step=steps_to(progress),
     )
-    fitted = fit_generator(source, target, recogniser, settings, work, plan=plan, watch=watch)
+    onto = _onto(job)
+    if onto is None:
+        fitted = fit_generator(source, target, recogniser, settings, work, plan=plan, watch=watch)
+    else:
+        fitted = fit_onto(onto, (source, target), recogniser, settings, work, plan=plan, watch=watch)
     save_generator(fitted.generator, folder.file(GENERATOR), fitted.diagnostics.as_record())
     folder.write_json(AXES, [axis.as_record() for axis in fitted.axes])
     store_diagnostics(folder, fit_diagnostics(fitted, work))
@@ -157,6 +171,19 @@ def _run(job: FitJob, recogniser: Recogniser, folder: RunFolder, inputs: str, pr
     progress.note(summary)
 
 
+def _onto(job: FitJob) -> Generator | None:
+    if job.onto is None:
+        return None
+    generator, _ = load_generator(job.onto)
+    if not isinstance(generator, Generator):
+        raise InputError(
+            f"a generator of the kind {generator.kind!r} knows one camera only",
+            where=job.onto,
+            remedy="give one of the default kind",
+        )
+    return generator
+
+
 class _Keeper:
     """Writes down what was seen at each look."""
 
@@ -165,7 +192,7 @@ class _Keeper:
     ) -> None:
         self.folder, self.source, self.settings, self.sheets, self.progress = folder, source, settings, sheets, progress
 
-    def __call__(self, look: Look, generator: Generator) -> None:
+    def __call__(self, look: Look, generator: StyleGenerator) -> None:
         # A run that was set back to an older checkpoint looks again at steps it has seen.
         kept = [one for one in _looks(self.folder) if one.step < look.step]
         self.folder.write_json(LOOKS, [asdict(one) for one in (*kept, look)])
@@ -174,7 +201,7 @@ class _Keeper:
             _sheet(self.folder, generator, self.source, self.settings, f"step-{look.step:06d}")
 
 
-def _sheet(folder: RunFolder, generator: Generator, source: FaceSource, settings: FitSettings, name: str) -> None:
+def _sheet(folder: RunFolder, generator: StyleGenerator, source: FaceSource, settings: FitSettings, name: str) -> None:
     """Rows: signed axes; columns: magnitudes."""
     images = some_source(source, settings, _SHEET_FACES)
     write_bytes(folder.file(f"sheets/{name}.png"), encode_png(style_sheet(generator, images)))

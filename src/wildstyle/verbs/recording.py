@@ -18,7 +18,7 @@ from wildstyle.report import AdaptedRecogniser, Check, Diagnostics, Figure, Inge
 from wildstyle.runs import RunFolder
 from wildstyle.runs.atomic import write_bytes
 from wildstyle.runs.folder import ONNX, WEIGHTS
-from wildstyle.synthesis import FittedGenerator, Generator, style_sheet
+from wildstyle.synthesis import FittedGenerator, StyleGenerator, style_sheet
 from wildstyle.training.metrics import read_metrics
 from wildstyle.verbs.check import CheckReport
 from wildstyle.verbs.jobs import AdaptJob
@@ -152,7 +152,7 @@ def adapted_record(untouched: Recogniser, adapted: Recogniser, job: AdaptJob) ->
     )
 
 
-def sheet_of_styles(folder: RunFolder, generator: Generator, source: FaceSource) -> None:
+def sheet_of_styles(folder: RunFolder, generator: StyleGenerator, source: FaceSource) -> None:
     """Write a picture of every style axis at several magnitudes; it shows faces of the source."""
     faces = []
     for index in spread(len(source), 40):

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from wildstyle.randomness import item_rng
 from wildstyle.recognisers import Recogniser
-from wildstyle.synthesis.released.networks import AXES, MAX_MAGNITUDE, ReleasedDiscriminator, ReleasedGenerator
+from wildstyle.synthesis.kinds.released.networks import AXES, MAX_MAGNITUDE, ReleasedDiscriminator, ReleasedGenerator
 from wildstyle.synthesis.task import FitBatch
 from wildstyle.training import processes
 
@@ -60,6 +60,11 @@ class ReleasedTask:
         self.maker = torch.optim.Adam(generator.parameters(), lr=LEARNING_RATE, betas=betas)
         self.judge = torch.optim.Adam(self.critic.parameters(), lr=LEARNING_RATE, betas=betas)
         self.accelerator: Accelerator | None = None
+
+    @property
+    def averaged(self) -> ReleasedGenerator:
+        """The generator to keep; published without an average."""
+        return self.plain
 
     def attach(self, accelerator: Accelerator) -> None:
         """Move everything to the accelerator's device."""
