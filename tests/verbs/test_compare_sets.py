@@ -205,6 +205,31 @@ def test_without_a_reader_the_option_is_named(cameras: list[Path], generator: Pa
     assert not (tmp_path / "out").exists()
 
 
+def test_a_reader_is_taught_once_and_refused_by_another_generator(
+    cameras: list[Path], generator: Path, tmp_path: Path
+) -> None:
+    own = tmp_path / "fit" / "generator.safetensors"
+    own.parent.mkdir()
+    own.write_bytes(generator.read_bytes())
+    arguments = ["compare", str(cameras[0]), str(cameras[4]), "--generator", str(own), "--out", str(tmp_path / "out")]
+    taught = CliRunner().invoke(app, [*arguments, "--source", str(cameras[1]), "--steps", "2"])
+    assert taught.exit_code == 0, taught.output
+    reader = own.parent / "reader.safetensors"
+    written = reader.read_bytes()
+    first = json.loads((tmp_path / "out" / "compare.json").read_text(encoding="utf-8"))
+    assert first["reader"]["accuracy"]["faces"] > 0
+    again = CliRunner().invoke(app, arguments)
+    assert again.exit_code == 0, again.output
+    assert reader.read_bytes() == written
+    second = json.loads((tmp_path / "out" / "compare.json").read_text(encoding="utf-8"))
+    assert [pair["similarity"] for pair in second["pairs"]] == [pair["similarity"] for pair in first["pairs"]]
+    other = tmp_path / "other" / "generator.safetensors"
+    save_generator(Generator(GeneratorConfig(axes=4, style_size=16, width=8)), other)
+    strange = CliRunner().invoke(app, [*arguments, "--generator", str(other), "--reader", str(reader)])
+    assert strange.exit_code != 0
+    assert "taught for another generator" in str(strange.exception)
+
+
 def test_axes_are_named_by_the_fit_or_else_by_looking(cameras: list[Path], generator: Path) -> None:
     wanted = WantedReader(generator=generator, reader=None, source=None, named_on=cameras[0])
     shown = Generator(GeneratorConfig(axes=4, style_size=16, width=8))

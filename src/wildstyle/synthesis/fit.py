@@ -15,12 +15,15 @@ from torch import Tensor
 from wildstyle.errors import InputError, SettingError
 from wildstyle.faces.source import FaceSource
 from wildstyle.recognisers import Recogniser
+from wildstyle.synthesis.collapse import measure_collapse
 from wildstyle.synthesis.diagnostics import FitDiagnostics, diagnose, some_source
 from wildstyle.synthesis.explaining import AxisExplanation, axis_effects, axis_order, explain_axes, reorder_axes
 from wildstyle.synthesis.generator import Generator
+from wildstyle.synthesis.health import Complaint, FitHealth, judge_finished
 from wildstyle.synthesis.interface import StyleGenerator
 from wildstyle.synthesis.kinds import all_kinds, kind_named
 from wildstyle.synthesis.material import FitBatches, TargetFaces, read_target, refuse_equal, to_images
+from wildstyle.synthesis.refusing import refuse_no_camera
 from wildstyle.synthesis.settings import FitSettings
 from wildstyle.synthesis.statistics import style_statistics
 from wildstyle.synthesis.task import StyleScale, SynthesisTask
@@ -29,6 +32,7 @@ from wildstyle.training import LoopPlan, LoopResult, Progress, train
 
 _SEEN_FOR_SCALE = 1024
 _SHOWN_TO_AXES = 64
+_SHOWN_FOR_COLLAPSE, _SEEN_FOR_COLLAPSE = 16, 384
 
 
 @dataclass(frozen=True)
@@ -40,12 +44,14 @@ class FittedGenerator:
         loop: how the training went.
         diagnostics: how near it came to the target and what it does to identity.
         axes: what each style axis does; they are ordered by how much.
+        complaints: what went wrong in the fit, with remedies; empty where all is well.
     """
 
     generator: StyleGenerator
     loop: LoopResult
     diagnostics: FitDiagnostics
     axes: tuple[AxisExplanation, ...] = ()
+    complaints: tuple[Complaint, ...] = ()
 
 
 def fit_generator(
@@ -127,16 +133,21 @@ def _fit(
     source, target = sides
     refuse_equal(source, target)
     faces = read_target(target, settings)
+    refuse_no_camera(source, faces, target.location, seed=settings.seed)
     size = replace(settings.generator, axes=generator.axes, max_magnitude=generator.max_magnitude)
     settings = replace(settings, generator=size)
     batches, frozen = FitBatches(source, faces.fit, settings), identity.frozen_copy()
     make = kind_named(settings.kind).task or SynthesisTask
     task = make(generator, frozen, settings, style_scale(batches, faces))
     known = replace(plan, identity=_fingerprint(plan.identity, settings, identity, source, faces))
-    loop = train(task, batches, known, folder, on_step=_hear(task, watch, source, faces))
+    health = FitHealth(settings.weights)
+    loop = train(task, batches, known, folder, on_step=_hear(task, watch, source, faces, health))
     finished = task.averaged.to("cpu").eval().requires_grad_(False)
     axes = in_order(finished, source, settings)
-    return FittedGenerator(finished, loop, diagnose(finished, frozen.to("cpu"), source, faces, settings), axes)
+    found = diagnose(finished, frozen.to("cpu"), source, faces, settings)
+    shown, footage = some_source(source, settings, _SHOWN_FOR_COLLAPSE), to_images(faces.fit[:_SEEN_FOR_COLLAPSE])
+    complaints = judge_finished(found, measure_collapse(finished, shown, footage), health.complaints())
+    return FittedGenerator(finished, loop, found, axes, complaints)
 
 
 def _settled(settings: FitSettings, target: str) -> FitSettings:
@@ -163,16 +174,22 @@ def _beside(fitted: Generator, target: str) -> Generator:
 
 
 def _hear(
-    task: SynthesisTask, watch: Watch | None, source: FaceSource, faces: TargetFaces
-) -> Callable[[Progress], bool | None] | None:
-    if watch is None or watch.every == 0:
-        return None if watch is None else watch.on_step
-    watcher = Watcher(some_source(source, task.settings), to_images(faces.held), task.settings, watch)
+    task: SynthesisTask, watch: Watch | None, source: FaceSource, faces: TargetFaces, health: FitHealth
+) -> Callable[[Progress], bool]:
+    looks = watch is not None and watch.every > 0
+    watcher = (
+        Watcher(some_source(source, task.settings), to_images(faces.held), task.settings, watch) if looks else None
+    )
 
     def hear(progress: Progress) -> bool:
+        health.hear(progress.values)
+        if watch is None:
+            return False
+        for complaint in health.news():
+            watch.complain(str(complaint))
         if watch.on_step is not None:
             watch.on_step(progress)
-        return watcher.look(progress.step, task.averaged)
+        return watcher is not None and watcher.look(progress.step, task.averaged)
 
     return hear
 

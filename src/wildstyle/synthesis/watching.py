@@ -40,6 +40,7 @@ class Watch:
         seen: told of each look with the averaged generator of the moment; for sample sheets.
         before: looks of an earlier part of the same run.
         on_step: told of every step.
+        on_complaint: told in words when something begins to go wrong.
     """
 
     every: int = 0
@@ -47,6 +48,12 @@ class Watch:
     seen: Callable[[Look, StyleGenerator], None] | None = None
     before: Sequence[Look] = ()
     on_step: Callable[[Progress], None] | None = None
+    on_complaint: Callable[[str], None] | None = None
+
+    def complain(self, text: str) -> None:
+        """Pass a complaint on, if anybody listens."""
+        if self.on_complaint is not None:
+            self.on_complaint(text)
 
 
 def enough(looks: Sequence[Look], patience: int) -> bool:

@@ -154,6 +154,7 @@ def _run(job: FitJob, recogniser: Recogniser, folder: RunFolder, inputs: str, pr
         seen=_Keeper(folder, source, settings, job.sheets, progress),
         before=_looks(folder),
         on_step=steps_to(progress),
+        on_complaint=progress.note,
     )
     onto = _onto(job)
     if onto is None:
@@ -163,6 +164,8 @@ def _run(job: FitJob, recogniser: Recogniser, folder: RunFolder, inputs: str, pr
     save_generator(fitted.generator, folder.file(GENERATOR), fitted.diagnostics.as_record())
     folder.write_json(AXES, [axis.as_record() for axis in fitted.axes])
     store_diagnostics(folder, fit_diagnostics(fitted, work))
+    for complaint in fitted.complaints:
+        progress.note(str(complaint))
     outputs = [GENERATOR, f"{AXES}.json"]
     summary = f"learnt the camera from {len(target):,} unlabelled faces in {fitted.loop.steps:,} steps"
     folder.finish_stage("fit", inputs, summary=summary, seconds=time.monotonic() - started, outputs=outputs)

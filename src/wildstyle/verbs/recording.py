@@ -85,6 +85,7 @@ def fit_diagnostics(fitted: FittedGenerator, work: Path) -> Diagnostics:
                 Figure(name=axis.name, value=axis.moved, meaning="mean change of pixels at its ends")
                 for axis in fitted.axes
             ),
+            *(Figure(name="warning", value=one.name, meaning=str(one)) for one in fitted.complaints),
             Figure(name="steps", value=fitted.loop.steps),
             Figure(name="seconds", value=round(fitted.loop.seconds)),
             Figure(name="images per second", value=round(fitted.loop.images_per_second, 1)),

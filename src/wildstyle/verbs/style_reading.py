@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from wildstyle.errors import InputError, NotMeasurable, SettingError, UnreadableFace
 from wildstyle.faces import open_faces, stream
 from wildstyle.randomness import item_rng
-from wildstyle.synthesis import StyleGenerator, clip_magnitude, load_generator
+from wildstyle.synthesis import StyleGenerator, load_generator
 from wildstyle.synthesis.explaining import axis_effects, explain_axes
 from wildstyle.synthesis.likeness_words import AxisWords
 from wildstyle.synthesis.material import one_size, refuse_unreadable, to_images
+from wildstyle.synthesis.style_reader import STEPS, StyleReader, fit_style_reader, load_style_reader, save_style_reader
+from wildstyle.synthesis.style_reader import (
+    STEPS,
+    StyleReader,
+    fit_style_reader,
+    load_style_reader,
+    save_style_reader,
+)
 from wildstyle.verbs.fitting import AXES
 from wildstyle.verbs.progress import Progress
 from wildstyle.verbs.style_sets import Read
-
-if TYPE_CHECKING:
-    from wildstyle.synthesis.style_reader import StyleReader
 
 READER = "reader.safetensors"
 _TEACHING, _NAMING = 1500, 32
@@ -80,10 +84,7 @@ def opened_reader(wanted: WantedReader, progress: Progress) -> OpenedReader:
     reader, about = _reader_of(wanted, generator, progress)
 
     def read(images: Tensor) -> NDArray[np.float32]:
-        # A photograph unlike all that was synthesised may be read as worse than the generator can make anything;
-        # how much worse means nothing, and a few such faces would outweigh all others.
-        codes = torch.as_tensor(reader.read(images))
-        return np.asarray(clip_magnitude(codes, generator.max_magnitude), np.float32)
+        return np.asarray(reader.read(images).numpy(), np.float32)
 
     described = {
         "file": str(wanted.generator),
@@ -108,16 +109,20 @@ def _reader_of(
             where=path,
             remedy="name clean faces to teach one on with --source, or its file with --reader",
         )
-    from wildstyle.synthesis.style_reader import fit_style_reader, load_style_reader, save_style_reader
-
     if path.is_file() or wanted.source is None:
-        return load_style_reader(path, generator), {"file": str(path)}
+        reader = load_style_reader(path, generator)
+        return reader, {"file": str(path), **_accuracy(reader)}
     images = some_faces(wanted.source, _TEACHING, wanted.seed)
     progress.stage("teach the reader", f"{len(images):,} clean faces of {wanted.source.name}")
-    settings = {} if wanted.steps is None else {"steps": wanted.steps}
-    reader = fit_style_reader(generator, images, seed=wanted.seed, **settings)
+    steps = STEPS if wanted.steps is None else wanted.steps
+    reader = fit_style_reader(generator, images, steps=steps, seed=wanted.seed, progress=progress.step)
     save_style_reader(reader, path)
-    return reader, {"file": str(path), "taught_on": str(wanted.source)}
+    return reader, {"file": str(path), "taught_on": str(wanted.source), **_accuracy(reader)}
+
+
+def _accuracy(reader: StyleReader) -> dict[str, Any]:
+    """How well the reader tells codes, on faces that it was not taught on."""
+    return {"accuracy": {name: round(value, 3) for name, value in asdict(reader.accuracy).items()}}
 
 
 def named_axes(
