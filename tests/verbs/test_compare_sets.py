@@ -21,7 +21,7 @@ from wildstyle.madeup.camera import BAD_CAMERA, degrade
 from wildstyle.synthesis import STATISTICS, Generator, GeneratorConfig, save_generator, style_statistics
 from wildstyle.synthesis.likeness_words import AxisWords
 from wildstyle.verbs import comparing
-from wildstyle.verbs.comparing import CompareJob, compare_read, write_comparison
+from wildstyle.verbs.comparing import CompareJob, compare_read, seen_in, write_comparison
 from wildstyle.verbs.progress import Silent
 from wildstyle.verbs.style_reading import OpenedReader, WantedReader, named_axes, some_faces
 from wildstyle.verbs.style_sets import extremes, read_set, unique_names
@@ -79,6 +79,10 @@ def test_cameras_rank_as_their_settings(cameras: list[Path]) -> None:
     last = next(pair for pair in found.pairs if (pair.first, pair.second) == (0, 4))
     assert last.verdict.state == "differs"
     assert "−axis 2 (blur)" in last.verdict.text
+    assert "blur" in last.seen
+    back = seen_in(found.sets[4].statistics, found.sets[0].statistics)
+    assert "sharp" in back
+    assert found.pairs[0].seen == "hardly any change"
     assert last.likeness.ends[1] < similarity[0, 1]
     assert found.agreement is not None
     assert found.agreement > 0.7

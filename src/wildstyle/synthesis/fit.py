@@ -176,10 +176,9 @@ def _beside(fitted: Generator, target: str) -> Generator:
 def _hear(
     task: SynthesisTask, watch: Watch | None, source: FaceSource, faces: TargetFaces, health: FitHealth
 ) -> Callable[[Progress], bool]:
-    looks = watch is not None and watch.every > 0
-    watcher = (
-        Watcher(some_source(source, task.settings), to_images(faces.held), task.settings, watch) if looks else None
-    )
+    watcher: Watcher | None = None
+    if watch is not None and watch.every > 0:
+        watcher = Watcher(some_source(source, task.settings), to_images(faces.held), task.settings, watch)
 
     def hear(progress: Progress) -> bool:
         health.hear(progress.values)

@@ -25,6 +25,7 @@ class ComparedPair:
         likeness: similarity, distance, axes.
         overlap: of the leading subspaces, in [0, 1].
         kernel: kernel distance of style statistics, an independent measure.
+        seen: what the pictures' statistics say of the second set against the first, in words; the reader has no part.
         verdict: in words.
     """
 
@@ -33,6 +34,7 @@ class ComparedPair:
     likeness: PairLikeness
     overlap: float
     kernel: float
+    seen: str
     verdict: Verdict
 
     @property
@@ -109,6 +111,7 @@ def _pair_record(pair: ComparedPair) -> dict[str, Any]:
         "way": round(pair.way, 4),
         "overlap": round(pair.overlap, 4),
         "kernel_distance": pair.kernel,
+        "seen": pair.seen,
         "state": pair.verdict.state,
         "verdict": pair.verdict.text,
     }

@@ -15,9 +15,11 @@ from wildstyle.errors import InputError, SettingError
 from wildstyle.report.likeness_page import AxisFaces, likeness_html
 from wildstyle.runs.atomic import write_json, write_text
 from wildstyle.synthesis.distances import kernel_distance
+from wildstyle.synthesis.explaining import FACTORS, words_for
 from wildstyle.synthesis.likeness import leading_subspace, subspace_overlap
 from wildstyle.synthesis.likeness_draws import CodedSet, Halves, draws_of, halves_of, pair_likeness
 from wildstyle.synthesis.likeness_words import AxisWords, rank_agreement, verdict_of
+from wildstyle.synthesis.statistics import STATISTICS
 from wildstyle.verbs.compared import ComparedPair, Comparison
 from wildstyle.verbs.progress import Progress, Silent
 from wildstyle.verbs.style_reading import WantedReader, opened_reader
@@ -169,10 +171,23 @@ def _pairs(
                 likeness=likeness,
                 overlap=subspace_overlap(spans[i], spans[j]),
                 kernel=kernel_distance(statistics[i], statistics[j]),
+                seen=seen_in(sets[i].statistics, sets[j].statistics),
                 verdict=verdict_of(likeness, (sets[i].name, sets[j].name), (halves[i], halves[j]), words),
             )
         )
     return pairs
+
+
+def seen_in(first: NDArray[np.float64], second: NDArray[np.float64]) -> str:
+    """How pictures of the second set differ from those of the first by their statistics (N, F), (M, F), in words.
+
+    Axes of one generator may do much the same, and their names with them; this tells what an eye would see. Blocks are
+    no style statistic and are not told.
+    """
+    pooled = np.sqrt((first.var(axis=0) + second.var(axis=0)) / 2.0)
+    change = (second.mean(axis=0) - first.mean(axis=0)) / np.maximum(pooled, 1e-6)
+    of = dict(zip(STATISTICS, change.tolist(), strict=True))
+    return words_for([sum(share * of.get(name, 0.0) for name, share in parts.items()) for parts, _ in FACTORS.values()])
 
 
 def _thinned(statistics: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -19,13 +19,6 @@ from wildstyle.synthesis.explaining import axis_effects, explain_axes
 from wildstyle.synthesis.likeness_words import AxisWords
 from wildstyle.synthesis.material import one_size, refuse_unreadable, to_images
 from wildstyle.synthesis.style_reader import STEPS, StyleReader, fit_style_reader, load_style_reader, save_style_reader
-from wildstyle.synthesis.style_reader import (
-    STEPS,
-    StyleReader,
-    fit_style_reader,
-    load_style_reader,
-    save_style_reader,
-)
 from wildstyle.verbs.fitting import AXES
 from wildstyle.verbs.progress import Progress
 from wildstyle.verbs.style_sets import Read

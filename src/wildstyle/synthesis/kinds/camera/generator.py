@@ -137,8 +137,8 @@ class CameraGenerator(StyleGenerator):
         colour = both * 0.7 * functional.softsign(saturation)
         warm = both * 0.08 * functional.softsign(tint)
         lifted = 0.4 * both * functional.softsign(light)
-        level = 0.15 * gate * torch.sigmoid(noise - 3.0)
-        blotch = 0.15 * gate * torch.sigmoid(speckle - 3.0)
+        level = 0.15 * gate * torch.sigmoid(noise - 4.0)
+        blotch = 0.15 * gate * torch.sigmoid(speckle - 4.0)
         strengths = CameraStrengths(
             blur=torch.stack([none, none], dim=1),
             colour_blur=none.unsqueeze(1),
@@ -148,6 +148,6 @@ class CameraGenerator(StyleGenerator):
             noise=torch.stack([level, blotch, blotch], dim=1),
             # Noise arises at the sensor's few pixels and is enlarged with the picture.
             noise_shape=torch.stack([torch.tanh(self.noise_slope).expand_as(gate), 0.4 * (shrink - 1.0)], dim=1),
-            block=2.0 * (gate * torch.sigmoid(blocks - 3.0)).unsqueeze(1) * torch.softmax(self.grid, dim=0),
+            block=2.0 * (gate * torch.sigmoid(blocks - 4.0)).unsqueeze(1) * torch.softmax(self.grid, dim=0),
         )
         return optics, strengths
