@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -111,7 +110,6 @@ def split(faces: FaceSource, every: int) -> tuple[FaceSource, FaceSource]:
 def fit_default(material: Material, seed: int, plan: LoopPlan, folder: Path) -> None:
     """The shipped default."""
     settings = replace(FitSettings(), seed=seed)
-    begun = time.time()
     fitted = fit_generator(
         material.source,
         material.footage,
@@ -120,7 +118,7 @@ def fit_default(material: Material, seed: int, plan: LoopPlan, folder: Path) -> 
         folder / "work",
         plan=plan,
     )
-    notes = {"seconds": time.time() - begun, "steps": fitted.loop.steps, "images": fitted.loop.steps * settings.batch}
+    notes = {"seconds": fitted.loop.seconds, "steps": fitted.loop.steps, "images": fitted.loop.steps * settings.batch}
     save_generator(fitted.generator, folder / "generator.safetensors", notes)
     write_json(folder / "fit.json", notes | {"diagnostics": fitted.diagnostics.as_record()})
 
@@ -133,10 +131,9 @@ def fit_released(material: Material, seed: int, plan: LoopPlan, folder: Path) ->
         torch.manual_seed(seed)
         generator = ReleasedGenerator()
     task = ReleasedTask(generator, material.identity.frozen_copy(), seed=seed)
-    begun = time.time()
     batches = FitBatches(material.source, faces.fit, settings, mirror=False)
     loop = train(task, batches, plan, folder / "work")
-    notes = {"seconds": time.time() - begun, "steps": loop.steps, "images": loop.steps * settings.batch}
+    notes = {"seconds": loop.seconds, "steps": loop.steps, "images": loop.steps * settings.batch}
     save_generator(generator.eval(), folder / "generator.safetensors", notes)
     write_json(folder / "fit.json", notes)
 

@@ -7,6 +7,7 @@ import pytest
 
 from wildstyle.errors import InputError, SettingError
 from wildstyle.faces import open_faces
+from wildstyle.faces.decode import decode_image
 from wildstyle.madeup import demo_recogniser_path
 from wildstyle.madeup.datasets import write_made_up_set
 from wildstyle.madeup.plans import MadeUpSet
@@ -129,3 +130,69 @@ def test_what_can_not_be_done_is_said_before(generator: Path, faces: tuple[Path,
         synthesise_faces(SynthesiseJob(generator=generator, source=faces[0], out=tmp_path / "there"))
     with pytest.raises(InputError):
         synthesise_faces(SynthesiseJob(generator=faces[0], source=faces[0], out=tmp_path / "x"))
+
+
+def read_all(path: Path) -> list[bytes]:
+    with open_faces(path) as made:
+        return [made.encoded(i) for i in range(len(made))]
+
+
+def test_styles_of_frames_are_taken(
+    generator: Path, faces: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wildstyle.verbs.style_reading.STEPS", 5)
+    own = tmp_path / "generator.safetensors"
+    own.write_bytes(generator.read_bytes())
+    sheet = tmp_path / "sheet.png"
+    asked = {"generator": own, "source": faces[0], "like": faces[1]}
+    synthesise_faces(SynthesiseJob(**asked, out=tmp_path / "a", sheet=sheet))  # type: ignore[arg-type]
+    assert (tmp_path / "reader.safetensors").is_file()
+    synthesise_faces(SynthesiseJob(**asked, out=tmp_path / "b"))  # type: ignore[arg-type]
+    assert read_all(tmp_path / "a") == read_all(tmp_path / "b")
+    with open_faces(faces[1]) as footage, open_faces(tmp_path / "a") as made:
+        note = comment_of(made.encoded(0))
+        assert note is not None
+        assert footage.index_of(note["like"]) is not None
+        one = tmp_path / "frame.jpg"
+        one.write_bytes(footage.encoded(0))
+        shape = made.read(0).image.shape
+    assert decode_image(sheet.read_bytes(), where="sheet").shape == (7 * shape[0], 7 * shape[1], 3)
+    synthesise_faces(SynthesiseJob(generator=own, source=faces[0], like=one, out=tmp_path / "c"))
+    with open_faces(tmp_path / "c") as made:
+        assert {str((comment_of(made.encoded(i)) or {})["like"]) for i in range(len(made))} == {"frame.jpg"}
+    with pytest.raises(SettingError, match="leave no choice"):
+        SynthesiseJob(generator=own, source=faces[0], like=one, axis=1, out=tmp_path / "d")
+
+
+def test_generators_can_be_swapped_and_chained(generator: Path, faces: tuple[Path, Path], tmp_path: Path) -> None:
+    for name, job_of in {
+        "blind": {"generator": Path("blind")},
+        "chained": {"generator": generator, "then": Path("blind-adaface")},
+    }.items():
+        written = synthesise_faces(SynthesiseJob(source=faces[0], out=tmp_path / name, **job_of))  # type: ignore[arg-type]
+        assert written.faces > 0
+        note = comment_of(read_all(tmp_path / name)[0])
+        assert note is not None
+        assert len(note["style"]) == (7 if name == "blind" else 9)
+
+
+def test_a_second_camera_can_be_asked_for(generator: Path, faces: tuple[Path, Path], tmp_path: Path) -> None:
+    other = write_made_up_set(MadeUpSet(kind="footage", people=14, shots=4, seed=3), tmp_path / "yard", workers=1)
+    with pytest.raises(SettingError, match="knows a target"):
+        fit(job((faces[0], other.faces), tmp_path / "same", onto=generator, steps=4))
+    both = fit(job((faces[0], other.faces), tmp_path / "run", onto=generator, steps=4, name="yard"))
+    assert load_generator(generator)[0].describe()["targets"] != both.generator.describe()["targets"]
+    names = list(both.generator.describe()["targets"])
+    assert names[1:] == ["yard"]
+    made = {}
+    for target in (None, *names):
+        out = tmp_path / f"made-{target}"
+        synthesise_faces(
+            SynthesiseJob(
+                generator=both.folder.file("generator.safetensors"), source=faces[0], out=out, target=target, quality=0
+            )
+        )
+        made[target] = read_all(out)
+    assert made[None] == made[names[0]] != made[names[1]]
+    with pytest.raises(SettingError, match="knows no target"):
+        synthesise_faces(SynthesiseJob(generator=generator, source=faces[0], out=tmp_path / "x", target="nowhere"))

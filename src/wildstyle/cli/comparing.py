@@ -73,5 +73,6 @@ def _show(found: Comparison) -> None:
         low, high = pair.likeness.ends
         told = f"{pair.likeness.similarity:.2f} ({low:.2f} to {high:.2f}), distance {pair.way:.2f}: {pair.verdict.text}"
         console.print(f"  {letters[pair.second]} against {letters[pair.first]}: {escape(told)}", soft_wrap=True)
-        console.print(f"    seen in the pictures: {pair.seen}")
+        if pair.verdict.state != "alike":
+            console.print(f"    seen in the pictures: {pair.seen}")
     console.print(f"Independent distance of style statistics: {agreement_text(found.as_record())}", soft_wrap=True)

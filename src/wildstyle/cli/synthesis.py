@@ -54,6 +54,7 @@ def fit_command(
         patience=patience,
         sheets=sheets,
         seed=seed,
+        name=name,
         onto=onto,
         synthesis=FitSettings(kind=kind),
     )
@@ -73,7 +74,7 @@ def fit_command(
 
 
 def synthesise_command(
-    generator: Annotated[Path, typer.Argument(help="File of a fitted generator.")],
+    generator: Annotated[Path, typer.Argument(help="File of a fitted generator, or blind, or blind-adaface.")],
     source: Annotated[Path, typer.Argument(help="Clean aligned faces; labels go along.")],
     out: Annotated[Path, typer.Option("--out", help="A new folder, or a .tar.")],
     to: Annotated[str | None, typer.Option("--to", help="tar (a folder of shards) or folder.")] = None,
@@ -81,6 +82,20 @@ def synthesise_command(
         int, typer.Option(help="Number of a style axis, negative for its other end; 0: any direction.")
     ] = 0,
     magnitude: Annotated[str, typer.Option(help="How bad: a number, or a range as 1-6.")] = "1-6",
+    like: Annotated[
+        Path | None, typer.Option("--like", help="Aligned frames, or one picture: take their styles instead.")
+    ] = None,
+    reader: Annotated[
+        Path | None,
+        typer.Option("--reader", help="Reader of styles; else the one beside the generator, taught if missing."),
+    ] = None,
+    then: Annotated[
+        Path | None, typer.Option("--then", help="Second generator, e.g. a camera after a network.")
+    ] = None,
+    target: Annotated[str | None, typer.Option(help="Which camera, of a generator that knows several.")] = None,
+    sheet: Annotated[
+        Path | None, typer.Option("--sheet", help="PNG of some faces in some of the styles; it shows people.")
+    ] = None,
     copies: Annotated[int, typer.Option(help="Pictures a face.")] = 1,
     guided_by: Annotated[
         Path | None, typer.Option("--guided-by", help="Recogniser: take styles it is least sure under.")
@@ -99,6 +114,11 @@ def synthesise_command(
         form=to,  # type: ignore[arg-type]
         axis=axis,
         magnitudes=_range(magnitude),
+        like=like,
+        reader=reader,
+        then=then,
+        target=target,
+        sheet=sheet,
         copies=copies,
         guided_by=guided_by,
         contract=contract,

@@ -9,7 +9,7 @@ from wildstyle.synthesis.fit import FittedGenerator, fit_generator, fit_onto
 from wildstyle.synthesis.generator import Generator, GeneratorConfig
 from wildstyle.synthesis.interface import StyleGenerator
 from wildstyle.synthesis.settings import FitSettings
-from wildstyle.synthesis.sheet import style_sheet
+from wildstyle.synthesis.sheet import style_matrix, style_sheet
 from wildstyle.synthesis.statistics import STATISTICS, style_statistics
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "sample_codes",
     "sample_seeds",
     "save_generator",
+    "style_matrix",
     "style_sheet",
     "style_statistics",
 ]

@@ -116,7 +116,10 @@ class Generator(StyleGenerator):
 
     def describe(self) -> dict[str, Any]:
         """Its configuration."""
-        return asdict(self.config)
+        described = asdict(self.config)
+        if self.config.camera:
+            del described["camera"]  # so that files from before there was a choice keep their hash
+        return described
 
     @classmethod
     def from_description(cls, description: Mapping[str, Any]) -> Self:

@@ -55,7 +55,7 @@ def through(ycc: Tensor, optics: Optics) -> Tensor:
 
 
 def motion_matrix(length: Tensor, size: int) -> Tensor:
-    """A point smeared over ``length`` + 1 (N,) px along one axis, (N, S, S), rows sum to 1; the identity at length 0."""
+    """A point smeared over ``length`` + 1 (N,) px of one axis, (N, S, S), rows sum to 1; the identity at length 0."""
     place = torch.arange(size, device=length.device, dtype=length.dtype)
     distance = (place[:, None] - place[None]).abs()
     weight = (0.5 * length.view(-1, 1, 1) + 1.0 - distance).clamp(0.0, 1.0)

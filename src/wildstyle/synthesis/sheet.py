@@ -44,6 +44,37 @@ def style_sheet(
     return np.concatenate(rows)
 
 
+@torch.no_grad()
+def style_matrix(
+    generator: StyleGenerator,
+    images: Tensor,
+    codes: Tensor,
+    seeds: Tensor,
+    *,
+    frames: Tensor | None = None,
+    target: str | None = None,
+) -> NDArray[np.uint8]:
+    """Rows are source faces, the untouched one first; columns are styles.
+
+    Args:
+        generator: any.
+        images: (N, 3, S, S) faces in [0, 1].
+        codes: (M, K), one a column.
+        seeds: (M,) int64 noise seeds of the columns.
+        frames: (M, 3, S, S) real frames the styles were read from, shown as the first row.
+        target: whose basis to use.
+
+    Returns:
+        ((N or N + 1) S, (M + 1) S, 3) uint8 RGB.
+    """
+    count = len(codes)
+    rows = [] if frames is None else [tile(torch.cat([torch.zeros_like(frames[:1]), frames]), count + 1)]
+    for image in images:
+        made = generator(image.expand(count, -1, -1, -1), codes, seeds, target=target)
+        rows.append(tile(torch.cat([image[None], made]), count + 1))
+    return np.concatenate(rows)
+
+
 def tile(images: Tensor, columns: int) -> NDArray[np.uint8]:
     """(N, 3, S, S) in [0, 1] as one picture with so many columns, uint8 RGB; missing places are black."""
     pixels = (images.detach().clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()

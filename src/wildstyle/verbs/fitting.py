@@ -12,6 +12,7 @@ from wildstyle.errors import InputError
 from wildstyle.faces import FaceSource
 from wildstyle.faces.cutting import IngestOptions
 from wildstyle.faces.decode import encode_png
+from wildstyle.faces.source import Subset
 from wildstyle.recognisers import Recogniser
 from wildstyle.report import store_diagnostics
 from wildstyle.runs import RunFolder, describe_input, gather_provenance, inputs_hash
@@ -60,6 +61,7 @@ class FitJob:
         patience: looks without a new best after which the fit ends; 0: never early.
         sheets: write a sample sheet at every look; it shows people's faces.
         seed: of everything random.
+        name: of the camera, among those a generator knows; None: that of its footage's set.
         onto: file of a fitted generator that is to know this footage's camera as well; None: a new generator.
         detection, synthesis: settings of the stages.
     """
@@ -76,6 +78,7 @@ class FitJob:
     patience: int = 8
     sheets: bool = True
     seed: int = 0
+    name: str | None = None
     onto: Path | None = None
     detection: IngestOptions = field(default_factory=IngestOptions)
     synthesis: FitSettings = field(default_factory=FitSettings)
@@ -139,6 +142,8 @@ def _run(job: FitJob, recogniser: Recogniser, folder: RunFolder, inputs: str, pr
         for name, paths in (("source", (job.source,)), ("target", job.target))
     ]
     source, target = sides
+    if job.name is not None:
+        target = Subset(target, range(len(target)), name=job.name)
     started, work = time.monotonic(), folder.work("fit")
     progress.stage("learn the camera", f"{len(target):,} faces of footage")
     settings = replace(job.synthesis, seed=job.seed)

@@ -74,7 +74,7 @@ def opened_reader(wanted: WantedReader, progress: Progress) -> OpenedReader:
     """
     generator, _ = load_generator(wanted.generator)
     generator.requires_grad_(False)
-    reader, about = _reader_of(wanted, generator, progress)
+    reader, about = reader_of(wanted, generator, progress)
 
     def read(images: Tensor) -> NDArray[np.float32]:
         return np.asarray(reader.read(images).numpy(), np.float32)
@@ -90,9 +90,15 @@ def opened_reader(wanted: WantedReader, progress: Progress) -> OpenedReader:
     return OpenedReader(read, words, {**described, "axes_named": named}, about)
 
 
-def _reader_of(
+def reader_of(
     wanted: WantedReader, generator: StyleGenerator, progress: Progress
 ) -> tuple[StyleReader, dict[str, Any]]:
+    """The stored reader of a generator's styles, or one taught now and kept beside it; and what it is.
+
+    Raises:
+        InputError: its file can't be used, or is of another generator.
+        SettingError: none is stored and no faces to teach it on were given.
+    """
     path = wanted.reader or wanted.generator.parent / READER
     if not path.is_file() and wanted.reader is not None:
         raise InputError("there is no such file", where=wanted.reader, remedy="leave --reader out to teach one")

@@ -22,15 +22,29 @@ from wildstyle.faces.writing.folder_writer import FolderWriter
 from wildstyle.faces.writing.publishing import publish_files, publish_folder, require_space, workplace
 from wildstyle.faces.writing.stored import FaceWriter, StoredFace
 from wildstyle.faces.writing.tar_writer import ShardLimits, TarWriter
-from wildstyle.randomness import item_rng
 from wildstyle.recognisers import Recogniser, load_recogniser
-from wildstyle.synthesis import StyleGenerator, load_generator
+from wildstyle.runs.atomic import write_bytes
+from wildstyle.synthesis import FitSettings, StyleGenerator, load_generator, style_matrix
+from wildstyle.synthesis import Generator as LearntGenerator
+from wildstyle.synthesis.diagnostics import some_source
+from wildstyle.synthesis.kinds.chain import ChainGenerator
 from wildstyle.synthesis.material import to_images
+from wildstyle.verbs.drawn_styles import (
+    AnyStyles,
+    DrawnStyle,
+    Frames,
+    Styles,
+    StylesOfFrames,
+    closest_frames,
+    frames_of,
+)
 from wildstyle.verbs.progress import Progress, Silent
+from wildstyle.verbs.style_reading import WantedReader, reader_of
 
 Form = Literal["tar", "folder"]
 
 _BATCH = 32
+_ON_SHEET = 6
 _BYTES_A_FACE = 12_000
 COMMENT = b"wildstyle "
 
@@ -46,6 +60,11 @@ class SynthesiseJob:
         form: ``tar`` or ``folder``; by the suffix of ``out`` if None.
         axis: 0 for a random direction, else the number of an axis, negative for its other end.
         magnitudes: least and most; drawn evenly between.
+        like: aligned frames, or one, whose styles are taken instead.
+        reader: file of the reader of styles; None: the one beside the generator, taught on the source if missing.
+        then: file of a second generator that redraws what the first has made.
+        target: whose basis of a generator of several cameras; None: the first.
+        sheet: a picture of some source faces in some of the styles that are drawn, written there.
         copies: pictures a face.
         guided_by: a recogniser: styles are nudged to where it is least sure of the face; None: as drawn.
         contract: of that recogniser.
@@ -61,6 +80,11 @@ class SynthesiseJob:
     form: Form | None = None
     axis: int = 0
     magnitudes: tuple[float, float] = (1.0, 6.0)
+    like: Path | None = None
+    reader: Path | None = None
+    then: Path | None = None
+    target: str | None = None
+    sheet: Path | None = None
     copies: int = 1
     guided_by: Path | None = None
     contract: str | None = None
@@ -75,6 +99,12 @@ class SynthesiseJob:
             raise SettingError(
                 f"{self.copies} copies, magnitudes {low} to {high}, quality {self.quality}",
                 remedy="use at least one copy, rising magnitudes from 0, and a quality up to 100",
+            )
+        if self.like is not None and (self.axis or self.then is not None or self.target is not None):
+            raise SettingError(
+                "the styles of frames leave no choice of axis, second generator or target",
+                where=self.like,
+                remedy="leave out either the frames or the others",
             )
         if self.form is not None and self.form not in get_args(Form):
             raise SettingError(f"form {self.form!r} is unknown", remedy="choose tar or folder")
@@ -112,20 +142,15 @@ def synthesise_faces(job: SynthesiseJob, *, progress: Progress | None = None) ->
         StorageError: the disk is full.
     """
     progress = progress or Silent()
-    generator, _ = load_generator(job.generator)
-    if abs(job.axis) > generator.axes or job.magnitudes[1] > generator.max_magnitude:
-        raise SettingError(
-            f"axis {job.axis} at magnitudes up to {job.magnitudes[1]:g}: this generator has {generator.axes} axes and"
-            f" magnitudes up to {generator.max_magnitude:g}",
-            where=job.generator,
-        )
+    generator = _generator(job)
     if job.out.exists():
         raise InputError("exists already", where=job.out, remedy="choose another name, or remove it")
     guide_by = None if job.guided_by is None else load_recogniser(job.guided_by, contract=job.contract).frozen_copy()
     with open_faces(job.source) as source:
         progress.stage("synthesise", f"{len(source) * job.copies:,} pictures")
         require_space(job.out, len(source) * job.copies * _BYTES_A_FACE)
-        painter = _Painter(job, generator, guide_by)
+        styles, frames = _styles(job, generator, progress)
+        painter = _Painter(job, generator, styles, guide_by)
         with workplace(job.out) as work:
             try:
                 done, files = _write(job, source, painter, work, progress)
@@ -133,11 +158,58 @@ def synthesise_faces(job: SynthesiseJob, *, progress: Progress | None = None) ->
                 raise Interrupted("stopped; nothing was written", remedy="run the same command again") from stop
             if not done:
                 raise InputError("no face can be read", where=job.source)
+            if job.sheet is not None:
+                write_bytes(job.sheet, encode_png(_sheet(job, generator, styles, frames, source)))
             if job.to_tar and job.out.suffix.lower() == ".tar":
                 publish_files(work, files, job.out.parent)
             else:
                 publish_folder(work, job.out)
     return Synthesised(job.out, done, tuple(painter.left_out), tuple(files) if job.to_tar else ())
+
+
+def _generator(job: SynthesiseJob) -> StyleGenerator:
+    generator, _ = load_generator(job.generator)
+    known = generator.config.targets if isinstance(generator, LearntGenerator) else ()
+    if job.target is not None and job.target not in known:
+        raise SettingError(
+            f"the generator knows no target {job.target!r}",
+            where=job.generator,
+            remedy=f"it knows {', '.join(known)}" if known else "leave the target out",
+        )
+    if job.then is not None:
+        generator = ChainGenerator(generator, load_generator(job.then)[0]).eval()
+    if abs(job.axis) > generator.axes or job.magnitudes[1] > generator.max_magnitude:
+        raise SettingError(
+            f"axis {job.axis} at magnitudes up to {job.magnitudes[1]:g}: this generator has {generator.axes} axes and"
+            f" magnitudes up to {generator.max_magnitude:g}",
+            where=job.generator,
+        )
+    return generator.requires_grad_(False)
+
+
+def _styles(job: SynthesiseJob, generator: StyleGenerator, progress: Progress) -> tuple[Styles, Frames | None]:
+    if job.like is None:
+        return AnyStyles(generator.axes, job.axis, job.magnitudes, job.seed), None
+    frames = frames_of(job.like, job.seed)
+    wanted = WantedReader(generator=job.generator, reader=job.reader, source=job.source, named_on=job.source)
+    reader, _ = reader_of(wanted, generator, progress)
+    estimate = reader.estimate(frames.images)
+    return StylesOfFrames(estimate, frames.names, generator.max_magnitude, job.seed), frames
+
+
+def _sheet(
+    job: SynthesiseJob, generator: StyleGenerator, styles: Styles, frames: Frames | None, source: FaceSource
+) -> NDArray[np.uint8]:
+    """A few source faces in a few of the styles that were drawn."""
+    images = some_source(source, FitSettings(seed=job.seed), _ON_SHEET)
+    drawn = [styles.draw(row, 0) for row in range(min(_ON_SHEET, len(source)))]
+    codes = torch.from_numpy(np.stack([one.code for one in drawn]))
+    seeds = torch.tensor([one.seed for one in drawn], dtype=torch.int64)
+    shown = None
+    if frames is not None and isinstance(styles, StylesOfFrames):
+        shown = closest_frames(styles, frames, drawn)
+        shown = shown if shown.shape[1:] == images.shape[1:] else None
+    return style_matrix(generator, images, codes, seeds, frames=shown, target=job.target)
 
 
 def _write(
@@ -175,8 +247,10 @@ def _batches(source: FaceSource, workers: int) -> Generator[tuple[list[int], lis
 class _Painter:
     """Draws codes, redraws faces, signs pictures."""
 
-    def __init__(self, job: SynthesiseJob, generator: StyleGenerator, guide_by: Recogniser | None) -> None:
-        self.job, self.generator, self.guide_by = job, generator.requires_grad_(False), guide_by
+    def __init__(
+        self, job: SynthesiseJob, generator: StyleGenerator, styles: Styles, guide_by: Recogniser | None
+    ) -> None:
+        self.job, self.generator, self.styles, self.guide_by = job, generator, styles, guide_by
         self.hash = generator.hash
         self.left_out: list[tuple[str, str]] = []
 
@@ -195,26 +269,15 @@ class _Painter:
         images = to_images(np.stack([face.image for _, face in good]))
         content = self.generator.encode(images)
         for copy in range(self.job.copies):
-            drawn = [self._drawn(row, copy) for row, _ in good]
-            codes = torch.from_numpy(np.stack([code for code, _ in drawn]))
-            seeds = torch.tensor([seed for _, seed in drawn], dtype=torch.int64)
+            drawn = [self.styles.draw(row, copy) for row, _ in good]
+            codes = torch.from_numpy(np.stack([one.code for one in drawn]))
+            seeds = torch.tensor([one.seed for one in drawn], dtype=torch.int64)
             if self.guide_by is not None:
-                codes = self._guided(StylePoint(images, content, codes, seeds), self.guide_by)
-            made = self.generator.decode(images, content, codes, seeds)
+                codes = self._guided(StylePoint(images, content, codes, seeds, self.job.target), self.guide_by)
+            made = self.generator.decode(images, content, codes, seeds, target=self.job.target)
             pixels = (made.clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
-            for (_, face), picture, code, seed in zip(good, pixels, codes.numpy(), seeds.tolist(), strict=True):
-                yield self._signed(face, np.ascontiguousarray(picture), code, seed, copy)
-
-    def _drawn(self, row: int, copy: int) -> tuple[NDArray[np.float32], int]:
-        """Code and noise seed of one picture: of nothing but the job's seed and its place."""
-        rng = item_rng(self.job.seed, "synthesise", row, copy)
-        direction = rng.standard_normal(self.generator.axes)
-        if self.job.axis:
-            direction[:] = 0
-            direction[abs(self.job.axis) - 1] = np.sign(self.job.axis)
-        length = rng.uniform(*self.job.magnitudes)
-        code = direction / max(float(np.linalg.norm(direction)), 1e-12) * length
-        return code.astype(np.float32), int(rng.integers(0, 2**62))
+            for (_, face), picture, code, one in zip(good, pixels, codes.numpy(), drawn, strict=True):
+                yield self._signed(face, np.ascontiguousarray(picture), code, one, copy)
 
     def _guided(self, start: StylePoint, recogniser: Recogniser) -> torch.Tensor:
         with torch.no_grad():
@@ -224,7 +287,7 @@ class _Painter:
         return found.codes
 
     def _signed(
-        self, face: Face, picture: NDArray[np.uint8], code: NDArray[np.float32], seed: int, copy: int
+        self, face: Face, picture: NDArray[np.uint8], code: NDArray[np.float32], drawn: DrawnStyle, copy: int
     ) -> StoredFace:
         note = {
             "synthetic": True,
@@ -232,8 +295,10 @@ class _Painter:
             "generator": self.hash,
             "style": [round(float(value), 5) for value in code],
             "magnitude": round(float(np.linalg.norm(code)), 5),
-            "noise_seed": seed,
+            "noise_seed": drawn.seed,
             "guided": self.guide_by is not None,
+            **({} if self.job.target is None else {"target": self.job.target}),
+            **drawn.note,
         }
         suffix, data = (".jpg", encode_jpeg(picture, self.job.quality)) if self.job.quality else (".png", b"")
         data = with_comment(data, note) if data else encode_png(picture)
