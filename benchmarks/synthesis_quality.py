@@ -49,10 +49,11 @@ from wildstyle.synthesis.control import (
 )
 from wildstyle.synthesis.directions import direction_accuracy
 from wildstyle.synthesis.interface import StyleGenerator
-from wildstyle.synthesis.kinds.released import ReleasedGenerator, ReleasedTask
-from wildstyle.synthesis.material import FitBatches, read_target, to_images
+from wildstyle.synthesis.kinds import ready_made
+from wildstyle.synthesis.kinds.chain import ChainGenerator
+from wildstyle.synthesis.material import to_images
 from wildstyle.synthesis.window import picture_mask
-from wildstyle.training import LoopPlan, train
+from wildstyle.training import LoopPlan
 
 TAUGHT = {"released": (300, 4)}
 """Faces and passes for the reader of directions, where a generator is too slow for the usual 1,500 and 12."""
@@ -74,7 +75,8 @@ def main() -> None:
     chosen = options.parse_args()
     folder = chosen.work / f"{chosen.arm}-{chosen.seed}"
     if chosen.what == "fit":
-        FITS[chosen.arm](Material(), chosen.seed, length(chosen), folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        FITS[chosen.arm](chosen.arm, Material(), chosen.seed, length(chosen), folder)
     else:
         measure(chosen.arm, chosen.seed, folder)
 
@@ -107,38 +109,41 @@ def split(faces: FaceSource, every: int) -> tuple[FaceSource, FaceSource]:
     return Subset(faces, sides[0]), Subset(faces, sides[1])
 
 
-def fit_default(material: Material, seed: int, plan: LoopPlan, folder: Path) -> None:
-    """The shipped default."""
-    settings = replace(FitSettings(), seed=seed)
-    fitted = fit_generator(
-        material.source,
-        material.footage,
-        material.identity,
-        settings,
-        folder / "work",
-        plan=plan,
-    )
+def fit_kind(kind: str, material: Material, seed: int, plan: LoopPlan, folder: Path) -> None:
+    """One that is learnt, with its own settings."""
+    settings = replace(FitSettings(), kind=kind, seed=seed)
+    fitted = fit_generator(material.source, material.footage, material.identity, settings, folder / "work", plan=plan)
     notes = {"seconds": fitted.loop.seconds, "steps": fitted.loop.steps, "images": fitted.loop.steps * settings.batch}
+    notes["complaints"] = [str(one) for one in fitted.complaints]
     save_generator(fitted.generator, folder / "generator.safetensors", notes)
     write_json(folder / "fit.json", notes | {"diagnostics": fitted.diagnostics.as_record()})
+    write_json(folder / "axes.json", [axis.as_record() for axis in fitted.axes])
 
 
-def fit_released(material: Material, seed: int, plan: LoopPlan, folder: Path) -> None:
-    """The published architecture, losses and schedule."""
-    settings = replace(FitSettings(), seed=seed)
-    faces = read_target(material.footage, settings)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        generator = ReleasedGenerator()
-    task = ReleasedTask(generator, material.identity.frozen_copy(), seed=seed)
-    batches = FitBatches(material.source, faces.fit, settings, mirror=False)
-    loop = train(task, batches, plan, folder / "work")
-    notes = {"seconds": loop.seconds, "steps": loop.steps, "images": loop.steps * settings.batch}
-    save_generator(generator.eval(), folder / "generator.safetensors", notes)
-    write_json(folder / "fit.json", notes)
+def fit_ready(kind: str, material: Material, seed: int, plan: LoopPlan, folder: Path) -> None:
+    """One that needs no fit."""
+    generator = ready_made(kind)
+    if generator is None:
+        raise SystemExit(f"{kind} has to be fitted")
+    save_generator(generator, folder / "generator.safetensors", {"steps": 0})
 
 
-FITS: dict[str, Callable[[Material, int, LoopPlan, Path], None]] = {"default": fit_default, "released": fit_released}
+def fit_chain(kind: str, material: Material, seed: int, plan: LoopPlan, folder: Path) -> None:
+    """The camera after the network, both fitted before with the same seed."""
+    parts = [load_generator(folder.parent / f"{part}-{seed}" / "generator.safetensors")[0] for part in CHAINED]
+    save_generator(ChainGenerator(*parts), folder / "generator.safetensors", {"parts": list(CHAINED)})
+
+
+CHAINED = ("network", "camera")
+FITS: dict[str, Callable[[str, Material, int, LoopPlan, Path], None]] = {
+    "default": fit_kind,
+    "network": fit_kind,
+    "camera": fit_kind,
+    "released": fit_kind,
+    "blind": fit_ready,
+    "blind-adaface": fit_ready,
+    "chain": fit_chain,
+}
 
 
 def measure(arm: str, seed: int, folder: Path) -> None:

@@ -31,6 +31,7 @@ def fit_command(
     kind: Annotated[
         str, typer.Option(help="default, camera (named parameters only), network, or released.")
     ] = "default",
+    name: Annotated[str | None, typer.Option("--name", help="Name of the camera, to ask for it later.")] = None,
     onto: Annotated[
         Path | None,
         typer.Option("--onto", help="Fitted generator that is to know this camera as well; minutes suffice."),

@@ -136,9 +136,9 @@ def _fit(
     refuse_no_camera(source, faces, target.location, seed=settings.seed)
     size = replace(settings.generator, axes=generator.axes, max_magnitude=generator.max_magnitude)
     settings = replace(settings, generator=size)
-    batches, frozen = FitBatches(source, faces.fit, settings), identity.frozen_copy()
-    make = kind_named(settings.kind).task or SynthesisTask
-    task = make(generator, frozen, settings, style_scale(batches, faces))
+    kind, frozen = kind_named(settings.kind), identity.frozen_copy()
+    batches = FitBatches(source, faces.fit, settings, mirror=kind.mirror)
+    task = (kind.task or SynthesisTask)(generator, frozen, settings, style_scale(batches, faces))
     known = replace(plan, identity=_fingerprint(plan.identity, settings, identity, source, faces))
     health = FitHealth(settings.weights)
     loop = train(task, batches, known, folder, on_step=_hear(task, watch, source, faces, health))

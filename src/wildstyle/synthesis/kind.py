@@ -21,6 +21,7 @@ class Kind:
         ready: makes one that needs no fit; None where there is none.
         weights: weights of the fit's loss that differ from the usual.
         pace: factor on the fit's learning rate.
+        mirror: whether every other target face is shown mirrored.
         task: makes the task that fits it, from (generator, identity, settings, scale); None: ``SynthesisTask``.
     """
 
@@ -30,4 +31,5 @@ class Kind:
     ready: Callable[[], StyleGenerator] | None = None
     weights: Mapping[str, float] = field(default_factory=dict)
     pace: float = 1.0
+    mirror: bool = True
     task: Callable[..., Any] | None = None

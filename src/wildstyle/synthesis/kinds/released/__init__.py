@@ -20,4 +20,4 @@ def _task(generator: ReleasedGenerator, identity: Any, settings: Any, _: Any) ->
     return ReleasedTask(generator, identity, seed=settings.seed)
 
 
-KINDS = (Kind(name="released", generator=ReleasedGenerator, fresh=_fresh, task=_task),)
+KINDS = (Kind(name="released", generator=ReleasedGenerator, fresh=_fresh, mirror=False, task=_task),)
