@@ -35,6 +35,7 @@ from wildstyle.synthesis.kinds.chain import ChainGenerator
 from wildstyle.synthesis.kinds.released import ReleasedGenerator
 from wildstyle.synthesis.optics import MOST_SHRINK, motion_matrix, shrink_matrix
 from wildstyle.synthesis.statistics import STATISTICS, style_statistics
+from wildstyle.synthesis.watching import Look, Watch
 from wildstyle.training import LoopPlan
 
 SMALL = GeneratorConfig(axes=4, style_size=16, width=8)
@@ -316,3 +317,21 @@ def test_the_second_camera_comes_nearer_to_its_footage(
 
     assert distance("gate") < distance("yard")
     assert synthesise(both, images[:2], strong[:2], np.arange(2)).shape == (2, 3, 112, 112)
+
+
+def test_the_published_kind_can_be_watched_like_any_other(
+    drawn: Callable[..., Any], identity: Recogniser, tmp_path: Path
+) -> None:
+    looks: list[Look] = []
+    fitted = fit_generator(
+        drawn("clean", 24),
+        drawn("yard", 20, blur=2.0),
+        identity,
+        FitSettings(kind="released", batch=4, fewest_faces=8),
+        tmp_path,
+        plan=LoopPlan(steps=2),
+        watch=Watch(every=2, seen=lambda look, _: looks.append(look)),
+    )
+    assert isinstance(fitted.generator, ReleasedGenerator)
+    assert [look.step for look in looks] == [2]
+    assert len(fitted.axes) == 10

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -141,7 +142,7 @@ def _fit(
     task = (kind.task or SynthesisTask)(generator, frozen, settings, style_scale(batches, faces))
     known = replace(plan, identity=_fingerprint(plan.identity, settings, identity, source, faces))
     health = FitHealth(settings.weights)
-    loop = train(task, batches, known, folder, on_step=_hear(task, watch, source, faces, health))
+    loop = train(task, batches, known, folder, on_step=_hear(task, settings, watch, source, faces, health))
     finished = task.averaged.to("cpu").eval().requires_grad_(False)
     axes = in_order(finished, source, settings)
     found = diagnose(finished, frozen.to("cpu"), source, faces, settings)
@@ -174,11 +175,16 @@ def _beside(fitted: Generator, target: str) -> Generator:
 
 
 def _hear(
-    task: SynthesisTask, watch: Watch | None, source: FaceSource, faces: TargetFaces, health: FitHealth
+    task: Any,
+    settings: FitSettings,
+    watch: Watch | None,
+    source: FaceSource,
+    faces: TargetFaces,
+    health: FitHealth,
 ) -> Callable[[Progress], bool]:
     watcher: Watcher | None = None
     if watch is not None and watch.every > 0:
-        watcher = Watcher(some_source(source, task.settings), to_images(faces.held), task.settings, watch)
+        watcher = Watcher(some_source(source, settings), to_images(faces.held), settings, watch)
 
     def hear(progress: Progress) -> bool:
         health.hear(progress.values)
