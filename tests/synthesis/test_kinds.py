@@ -319,6 +319,7 @@ def test_the_second_camera_comes_nearer_to_its_footage(
     assert synthesise(both, images[:2], strong[:2], np.arange(2)).shape == (2, 3, 112, 112)
 
 
+@pytest.mark.slow
 def test_the_published_kind_can_be_watched_like_any_other(
     drawn: Callable[..., Any], identity: Recogniser, tmp_path: Path
 ) -> None:
