@@ -1,4 +1,4 @@
-"""Cost of synthesis and of a step of fitting a generator.
+"""Cost of synthesis and of a step of fitting a generator, ours and the published one by turns.
 
 python benchmarks/synthesis.py [--repeats 7] [--threads 2]
 
@@ -22,9 +22,19 @@ from accelerate import Accelerator
 
 from record import record
 from wildstyle.recognisers import Recogniser, RecogniserContract, build_backbone, load_recogniser
-from wildstyle.synthesis import STATISTICS, FitSettings, Generator, sample_codes, sample_seeds
+from wildstyle.synthesis import (
+    STATISTICS,
+    FitSettings,
+    Generator,
+    GeneratorConfig,
+    StyleGenerator,
+    sample_codes,
+    sample_seeds,
+)
 from wildstyle.synthesis.cost import count_macs, count_parameters
 from wildstyle.synthesis.fit import new_generator
+from wildstyle.synthesis.kinds import kind_named
+from wildstyle.synthesis.kinds.released import ReleasedGenerator, ReleasedTask
 from wildstyle.synthesis.task import FitBatch, StyleScale, SynthesisTask
 
 BATCH = 32
@@ -38,6 +48,7 @@ def main() -> None:
     options.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     chosen = options.parse_args()
     torch.set_num_threads(chosen.threads)
+    settings = FitSettings(batch=BATCH)
     generator = Generator().eval()
     note = {
         "threads": chosen.threads,
@@ -46,23 +57,65 @@ def main() -> None:
         "parameters": count_parameters(generator),
     }
     images, code, seed = random_batch(generator.axes)
-    macs = count_macs(lambda: generator(images[:1], code[:1], seed[:1]))
-    keep("synthesis-gmac-thin", [macs / 1e9], "GMAC per image", "lower", note)
+    for kind in KINDS:
+        made = of_kind(kind)
+        codes = random_batch(made.axes)[1]
+        macs = count_macs(lambda made=made, codes=codes: made(images[:1], codes[:1], seed[:1]))  # type: ignore[misc]
+        name = "synthesis-gmac" if kind == "default" else f"synthesis-gmac-{kind}"
+        keep(name, [macs / 1e9], "GMAC per image", "lower", note)
+    published = ReleasedGenerator().eval()
     with torch.no_grad():
-        keep(
-            "synthesis-images-per-s-thin",
-            rates(lambda: generator(images, code, seed), chosen.repeats),
-            "images/s",
-            "higher",
-            note,
+        ours, theirs = by_turns(
+            lambda: generator(images, code, seed), lambda: published(images, code, seed), chosen.repeats
         )
-    settings = FitSettings(batch=BATCH)
+    keep("synthesis-images-per-s", [BATCH / s for s in ours], "images/s", "higher", note)
+    keep_ratio("synthesis-speedup", ours, theirs, note)
     task, batch = fit_step(settings, images, code, seed)
+    rival = ReleasedTask(ReleasedGenerator(), identity_network(), seed=0)
+    rival.attach(Accelerator(cpu=True))
     steps = iter(range(10**6))
-    paces = rates(lambda: task.step(batch, next(steps), 10**6), chosen.repeats)
-    keep("fit-step-images-per-s-thin", paces, "images/s", "higher", {**note, "identity_share": settings.identity_share})
+    # The published step takes turns between two kinds: a pair of each is one measurement.
+    ours, theirs = by_turns(
+        lambda: [task.step(batch, next(steps), 10**6) for _ in range(2)],
+        lambda: [rival.step(batch, step, 10) for step in range(2)],
+        max(3, chosen.repeats // 2),
+    )
+    note = {**note, "identity_share": settings.identity_share}
+    keep("fit-step-images-per-s", [2 * BATCH / s for s in ours], "images/s", "higher", note)
+    keep_ratio("fit-step-speedup", ours, theirs, note)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    keep("fit-peak-memory-thin", [peak], "GiB", "lower", note)
+    keep("fit-peak-memory", [peak], "GiB", "lower", {**note, "with": "the published generator's step"})
+
+
+KINDS = ("default", "released", "network", "camera", "blind", "blind-adaface")
+
+
+def of_kind(name: str) -> StyleGenerator:
+    """A fresh generator of a kind."""
+    kind = kind_named(name)
+    if kind.fresh is not None:
+        return kind.fresh(GeneratorConfig()).eval()
+    if kind.ready is None:
+        raise SystemExit(f"{name} can't be made from nothing")
+    return kind.ready().eval()
+
+
+def by_turns(ours: Callable[[], object], theirs: Callable[[], object], repeats: int) -> tuple[list[float], list[float]]:
+    """Seconds of each repeat of both, taken in turns after one that is not counted."""
+    found: tuple[list[float], list[float]] = ([], [])
+    for turn in range(repeats + 1):
+        for place, run in enumerate((ours, theirs)):
+            started = time.perf_counter()
+            run()
+            if turn:
+                found[place].append(time.perf_counter() - started)
+    return found
+
+
+def keep_ratio(name: str, ours: list[float], theirs: list[float], note: dict[str, Any]) -> None:
+    """Record how many times ours is faster, with the range over the pairs."""
+    ratios = [b / a for a, b in zip(ours, theirs, strict=True)]
+    keep(name, ratios, "times faster than the published generator", "higher", note)
 
 
 def random_batch(axes: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -94,17 +147,6 @@ def identity_network() -> Recogniser:
         model_id="random", channel_order="RGB", mean=(0.5,) * 3, std=(0.5,) * 3, embedding_size=128
     )
     return Recogniser(build_backbone("mobilefacenet", embedding_size=128), contract).frozen_copy()
-
-
-def rates(run: Callable[[], object], repeats: int) -> list[float]:
-    """Images per second of each repeat, after one that is not counted."""
-    run()
-    found = []
-    for _ in range(repeats):
-        started = time.perf_counter()
-        run()
-        found.append(BATCH / (time.perf_counter() - started))
-    return found
 
 
 def keep(name: str, values: list[float], unit: str, better: str, note: dict[str, Any]) -> None:
