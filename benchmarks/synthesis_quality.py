@@ -2,6 +2,7 @@
 
 python benchmarks/synthesis_quality.py fit ARM [--seed 0] [--minutes 45 | --steps N] [--work DIR]
 python benchmarks/synthesis_quality.py measure ARM [--seed 0] [--work DIR]
+python benchmarks/synthesis_quality.py summary
 
 Needs $WILDSTYLE_DATA. Footage is imfdb_tune112.tar without labels, every third person (by name) held back; source
 people are split the same way, every fifth held back. The judge (edgeface_xs.onnx) is only ever used in ``measure``.
@@ -24,6 +25,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from record import RESULTS, machine
+from synthesis_summary import summarise
 from wildstyle.faces import FaceSource, Subset, open_faces
 from wildstyle.randomness import item_rng
 from wildstyle.recognisers import Recogniser, load_recogniser
@@ -66,13 +68,16 @@ EDGE = 8  # central 96 of 112 px
 def main() -> None:
     """Run one sub-command."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("what", choices=("fit", "measure"))
-    options.add_argument("arm", choices=sorted(FITS))
+    options.add_argument("what", choices=("fit", "measure", "summary"))
+    options.add_argument("arm", choices=sorted(FITS), nargs="?", default="default")
     options.add_argument("--seed", type=int, default=0)
     options.add_argument("--minutes", type=float, default=45.0)
     options.add_argument("--steps", type=int, help="exact number of steps instead of a time")
     options.add_argument("--work", type=Path, default=Path("runs/synthesis-quality"))
     chosen = options.parse_args()
+    if chosen.what == "summary":
+        summarise(RESULTS / "synthesis-quality")
+        return
     folder = chosen.work / f"{chosen.arm}-{chosen.seed}"
     if chosen.what == "fit":
         folder.mkdir(parents=True, exist_ok=True)

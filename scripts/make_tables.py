@@ -6,7 +6,7 @@ A table stands between two marks and is never typed:
     <!-- /table -->
 
 ``reading`` names ``benchmarks/results/reading.json``; after it may follow the names of the records wanted,
-in the order wanted. ``python scripts/make_tables.py`` rewrites the blocks, ``--check`` only says which are stale
+in the order wanted. A result that is a table itself, ``{"head": [...], "rows": [[...], ...]}``, is shown as it is. ``python scripts/make_tables.py`` rewrites the blocks, ``--check`` only says which are stale
 and exits with 1.
 """
 
@@ -45,9 +45,21 @@ def filled(text: str, results: Path, where: str) -> str:
 
     def replace(found: re.Match[str]) -> str:
         topic, *names = found["what"].split()
+        whole = _whole(results / f"{topic}.json")
+        if whole is not None:
+            return f"{found['open']}{whole}{found['close']}"
         return f"{found['open']}{table(records(results, topic, names, where))}{found['close']}"
 
     return BLOCK.sub(replace, text)
+
+
+def _whole(path: Path) -> str | None:
+    """A result that is a table itself as Markdown, else None."""
+    found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    if not isinstance(found, dict):
+        return None
+    lines = [found["head"], ["---"] * len(found["head"]), *found["rows"]]
+    return "".join(f"| {' | '.join(str(cell) for cell in line)} |\n" for line in lines)
 
 
 def records(results: Path, topic: str, names: list[str], where: str) -> list[dict[str, Any]]:
