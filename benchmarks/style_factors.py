@@ -4,8 +4,9 @@ python benchmarks/style_factors.py [--seeds 0 1 2] [--steps 300] [--work DIR]
 
 A generator is fitted to made-up bad footage (clean made-up faces as source, the demo's recogniser). On footage of
 other made-up people, whose settings are known, ridge regression across people tells each setting from: style codes
-read linearly off the frames' style statistics (by a regression that only saw synthesised faces); K random directions
-of the whitened statistics (20 draws); their K principal components; and all of them, the ceiling. Needs no data.
+read off the frames by the reader of styles, and linearly off their style statistics (both only saw synthesised
+faces); K random directions of the whitened statistics (20 draws); their K principal components; and all of them, the
+ceiling. Needs no data.
 Leaves results/style-factors.json.
 """
 
@@ -53,6 +54,7 @@ from wildstyle.synthesis.explained_factors import (
 from wildstyle.synthesis.fit import whitening_of
 from wildstyle.synthesis.interface import StyleGenerator
 from wildstyle.synthesis.material import to_images
+from wildstyle.synthesis.style_reader import fit_style_reader
 from wildstyle.training import LoopPlan
 
 COMMAND = "python benchmarks/style_factors.py"
@@ -114,7 +116,11 @@ def read(faces: MadeUpSource) -> tuple[Tensor, Matrix, list[str]]:
 
 def codes_of(generator: StyleGenerator, clean: Tensor, tested: Tensor, seed: int) -> dict[str, Matrix]:
     """Style codes (N, K) of the tested pictures, by each way of reading them."""
-    return {"codes read linearly": read_linearly(generator, clean, tested, seed)}
+    reader = fit_style_reader(generator, clean, steps=400, seed=seed)
+    return {
+        "codes read linearly": read_linearly(generator, clean, tested, seed),
+        "codes read by the network": np.asarray(reader.read(tested), np.float64),
+    }
 
 
 def read_linearly(generator: StyleGenerator, clean: Tensor, tested: Tensor, seed: int) -> Matrix:

@@ -6,8 +6,8 @@ A table stands between two marks and is never typed:
     <!-- /table -->
 
 ``reading`` names ``benchmarks/results/reading.json``; after it may follow the names of the records wanted,
-in the order wanted. A result that is a table itself, ``{"head": [...], "rows": [[...], ...]}``, is shown as it is. ``python scripts/make_tables.py`` rewrites the blocks, ``--check`` only says which are stale
-and exits with 1.
+in the order wanted. A result that is a table itself, ``{"head": [...], "rows": [[...], ...]}``, is shown as it is.
+``python scripts/make_tables.py`` rewrites the blocks, ``--check`` only says which are stale and exits with 1.
 """
 
 from __future__ import annotations
