@@ -116,7 +116,7 @@ def split(faces: FaceSource, every: int) -> tuple[FaceSource, FaceSource]:
 
 def fit_kind(kind: str, material: Material, seed: int, plan: LoopPlan, folder: Path) -> None:
     """One that is learnt, with its own settings."""
-    settings = replace(FitSettings(), kind=kind, seed=seed)
+    settings = replace(FitSettings(), kind=kind.removesuffix(EARLY), seed=seed)
     fitted = fit_generator(material.source, material.footage, material.identity, settings, folder / "work", plan=plan)
     notes = {"seconds": fitted.loop.seconds, "steps": fitted.loop.steps, "images": fitted.loop.steps * settings.batch}
     notes["complaints"] = [str(one) for one in fitted.complaints]
@@ -139,9 +139,11 @@ def fit_chain(kind: str, material: Material, seed: int, plan: LoopPlan, folder: 
     save_generator(ChainGenerator(*parts), folder / "generator.safetensors", {"parts": list(CHAINED)})
 
 
+EARLY = "-early"  # after as many images as the published generator has seen, by --steps
 CHAINED = ("network", "camera")
 FITS: dict[str, Callable[[str, Material, int, LoopPlan, Path], None]] = {
     "default": fit_kind,
+    f"default{EARLY}": fit_kind,
     "network": fit_kind,
     "camera": fit_kind,
     "released": fit_kind,

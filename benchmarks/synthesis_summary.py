@@ -11,7 +11,7 @@ from typing import Any
 from record import RESULTS, record
 
 COMMAND = "python benchmarks/synthesis_quality.py summary"
-ORDER = ("default", "released", "network", "camera", "chain", "blind", "blind-adaface")
+ORDER = ("default", "default-early", "released", "network", "camera", "chain", "blind", "blind-adaface")
 
 Figure = Callable[[dict[str, Any]], float]
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 from test_control import Tinter, faces
 
@@ -13,6 +14,7 @@ from wildstyle.synthesis.explaining import (
     blockiness,
     explain_axes,
     reorder_axes,
+    shift_between,
     words_for,
 )
 
@@ -40,7 +42,7 @@ def test_nothing_is_named_where_nothing_moves() -> None:
 
 def test_axes_are_ordered_by_effect_and_turned_to_the_worse_end() -> None:
     weak, blur, bright = change(blue=0.2), change(sharpness=-2.0), change(exposure=3.0)
-    effects = AxisEffects(np.array([weak, blur, bright, -weak, -blur, -bright]), np.ones(6))
+    effects = AxisEffects(np.array([weak, blur, bright, -weak, -blur, -bright]), np.ones(6), np.zeros(6))
     order, signs = axis_order(effects)
     assert order.tolist() == [2, 1, 0]
     assert signs.tolist()[:2] == [-1.0, 1.0]
@@ -70,3 +72,13 @@ def test_blocks_are_seen_whatever_their_phase() -> None:
     shifted = torch.roll(blocks, (3, 5), dims=(2, 3))
     assert float(blockiness(blocks).min()) > float(blockiness(plain).max()) + 1
     assert float(blockiness(shifted).min()) > float(blockiness(plain).max()) + 1
+
+
+def test_a_face_that_moves_is_noticed_and_one_that_blurs_is_not() -> None:
+    coarse = torch.rand(6, 3, 28, 28, generator=torch.Generator().manual_seed(1))
+    faces = torch.nn.functional.interpolate(coarse, size=112, mode="bicubic").clamp(0, 1)
+    moved = torch.roll(faces, shifts=(0, 3), dims=(2, 3))
+    assert np.median(shift_between(faces, moved)) == pytest.approx(3.0, abs=0.3)
+    assert np.median(shift_between(faces, faces)) == pytest.approx(0.0, abs=0.01)
+    blurred = torch.nn.functional.avg_pool2d(faces, 5, 1, 2, count_include_pad=False)
+    assert np.median(shift_between(faces, 0.5 * blurred)) < 0.2
