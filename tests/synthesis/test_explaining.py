@@ -82,3 +82,13 @@ def test_a_face_that_moves_is_noticed_and_one_that_blurs_is_not() -> None:
     assert np.median(shift_between(faces, faces)) == pytest.approx(0.0, abs=0.01)
     blurred = torch.nn.functional.avg_pool2d(faces, 5, 1, 2, count_include_pad=False)
     assert np.median(shift_between(faces, 0.5 * blurred)) < 0.2
+
+
+def test_what_all_axes_do_names_none_of_them() -> None:
+    every = change(sharpness=-3.0, resolution=-2.0)
+    dark, noisy = change(exposure=-1.5), change(noise=1.2)
+    effects = AxisEffects(np.array([every + dark, every + noisy, every - dark, every - noisy]), np.ones(4), np.zeros(4))
+    found = explain_axes(effects)
+    assert {axis.always for axis in found} == {"blur + coarse"}
+    assert [(axis.plus, axis.minus) for axis in found] == [("low light", "bright"), ("noise", "smooth")]
+    assert found[0].factors["sharpness"] == (-3.0, -3.0)

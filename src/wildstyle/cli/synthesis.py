@@ -61,6 +61,7 @@ def fit_command(
     )
     with Screen() as screen:
         fitted = fit(job, progress=screen, arguments=tuple(sys.argv[1:]))
+    console.print(f"every style: {escape(fitted.axes[0].always)}; beside that", soft_wrap=True)
     table = Table("axis", "one end", "other end", "change of pixels", box=None)
     for axis in fitted.axes:
         table.add_row(str(axis.axis), escape(axis.plus), escape(axis.minus), f"{100 * axis.moved:.1f} %")

@@ -61,8 +61,9 @@ class AxisExplanation:
 
     Attributes:
         axis: number from 1.
-        plus: what its positive end does, in words.
+        plus: what its positive end does more than the mean of all ends, in words.
         minus: the same of its negative end.
+        always: what all ends do in the mean, in words; the same for every axis.
         factors: change of each factor at the positive and at the negative end, in deviations between clean faces.
         moved: mean change of pixels over both ends, share of the range.
         shifted: mean distance by which the face moved in the picture, px, by phase correlation: pose that a generator
@@ -72,6 +73,7 @@ class AxisExplanation:
     axis: int
     plus: str
     minus: str
+    always: str
     factors: dict[str, tuple[float, float]]
     moved: float
     shifted: float
@@ -133,15 +135,22 @@ def shift_between(images: Tensor, others: Tensor) -> NDArray[np.float64]:
 
 
 def explain_axes(effects: AxisEffects) -> tuple[AxisExplanation, ...]:
-    """Words for each axis, in the order in which the generator has them."""
+    """Words for each axis, in the order in which the generator has them.
+
+    Every style of a bad camera is, say, blurred: that names no axis. So an axis is named by how its ends differ from
+    the mean of all ends, and that mean is told once.
+    """
     count = len(effects.moved) // 2
+    common = effects.factors.mean(axis=0)
+    always = words_for(common)
     out = []
     for k in range(count):
         plus, minus = effects.factors[k], effects.factors[count + k]
         found = {name: (round(float(plus[i]), 3), round(float(minus[i]), 3)) for i, name in enumerate(FACTORS)}
         moved = float(effects.moved[[k, count + k]].mean())
         shifted = float(effects.shifted[[k, count + k]].mean())
-        out.append(AxisExplanation(k + 1, words_for(plus), words_for(minus), found, round(moved, 5), round(shifted, 3)))
+        words = words_for(plus - common), words_for(minus - common)
+        out.append(AxisExplanation(k + 1, *words, always, found, round(moved, 5), round(shifted, 3)))
     return tuple(out)
 
 

@@ -226,7 +226,8 @@ def _looks(folder: RunFolder) -> Sequence[Look]:
 
 def _axis(value: dict[str, Any]) -> AxisExplanation:
     factors = {name: (float(a), float(b)) for name, (a, b) in value["factors"].items()}
-    return AxisExplanation(value["axis"], value["plus"], value["minus"], factors, value["moved"], value["shifted"])
+    words = value["plus"], value["minus"], value["always"]
+    return AxisExplanation(value["axis"], *words, factors, value["moved"], value["shifted"])
 
 
 def _provenance(job: FitJob, arguments: tuple[str, ...]) -> dict[str, Any]:
