@@ -131,6 +131,8 @@ def test_a_reader_serves_its_own_generator_only(camera: CameraGenerator, reader:
     loaded = load_style_reader(path, camera)
     assert torch.equal(loaded.read(pictures(3, 2)), reader.read(pictures(3, 2)))
     assert loaded.accuracy == reader.accuracy
+    assert reader.magnitudes is not None
+    assert loaded.magnitudes == reader.magnitudes
     other = CameraGenerator()
     with pytest.raises(InputError, match="another generator"):
         load_style_reader(path, other)

@@ -162,6 +162,8 @@ def test_styles_of_frames_are_taken(
         assert {str((comment_of(made.encoded(i)) or {})["like"]) for i in range(len(made))} == {"frame.jpg"}
     with pytest.raises(SettingError, match="leave no choice"):
         SynthesiseJob(generator=own, source=faces[0], like=one, axis=1, out=tmp_path / "d")
+    with pytest.raises(SettingError, match="magnitudes of their own"):
+        SynthesiseJob(generator=own, source=faces[0], like=one, magnitudes=(2, 3), out=tmp_path / "d")
 
 
 def test_generators_can_be_swapped_and_chained(generator: Path, faces: tuple[Path, Path], tmp_path: Path) -> None:

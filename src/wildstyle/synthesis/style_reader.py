@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from wildstyle.synthesis.codes import sample_codes, sample_seeds
 from wildstyle.synthesis.control import synthesise
 from wildstyle.synthesis.directions import stored
 from wildstyle.synthesis.interface import StyleGenerator
+from wildstyle.synthesis.magnitudes_read import MagnitudeScale, draw_at_magnitude, measure_magnitudes
 from wildstyle.synthesis.statistics import STATISTICS, style_statistics
 from wildstyle.synthesis.window import inner_face, picture_mask
 
@@ -60,10 +61,12 @@ class StyleEstimate:
     Attributes:
         codes: (N, K) float32, the most likely code of each frame.
         covariance: (K, K) float64 of what the reader can't tell, the same for all.
+        magnitudes: what lengths of readings stand for; None: themselves.
     """
 
     codes: NDArray[np.float32]
     covariance: NDArray[np.float64]
+    magnitudes: MagnitudeScale | None = None
 
     def draw(
         self, rng: np.random.Generator, count: int, max_magnitude: float, *, doubt: float = 1.0
@@ -83,6 +86,10 @@ class StyleEstimate:
         values, vectors = np.linalg.eigh(self.covariance)
         spread = vectors * np.sqrt(np.maximum(values, 0.0))
         noise = rng.standard_normal((count, len(values))) @ spread.T
+        if self.magnitudes is not None:
+            unit = noise / max(float(np.sqrt(np.maximum(values, 0.0).sum())), 1e-12)
+            codes = draw_at_magnitude(rng, self.codes[frames], unit, self.magnitudes, max_magnitude, doubt)
+            return codes.astype(np.float32), frames.astype(np.int64)
         codes = self.codes[frames] + doubt * noise
         length = np.linalg.norm(codes, axis=1, keepdims=True)
         codes = codes * np.minimum(1.0, max_magnitude / np.maximum(length, 1e-12))
@@ -102,6 +109,7 @@ class StyleReader(nn.Module):
         super().__init__()
         self.axes, self.max_magnitude, self.generator = axes, max_magnitude, generator
         self.accuracy = ReaderAccuracy(0.0, 0.0, 0)
+        self.magnitudes: MagnitudeScale | None = None
         count = len(STATISTICS)
         self.mean: Tensor
         self.deviation: Tensor
@@ -147,7 +155,7 @@ class StyleReader(nn.Module):
 
     def estimate(self, images: Tensor) -> StyleEstimate:
         """Codes of frames (N, 3, S, S) in [0, 1], N >= 1, and the doubt that remains."""
-        return StyleEstimate(self.read(images).numpy(), self.covariance.numpy())
+        return StyleEstimate(self.read(images).numpy(), self.covariance.numpy(), self.magnitudes)
 
 
 def fit_style_reader(
@@ -234,6 +242,7 @@ def _examine(reader: StyleReader, generator: StyleGenerator, images: Tensor, see
     a, b = torch.cat(true).double(), torch.cat(told).double()
     missed = a - b
     reader.covariance.copy_(missed.T @ missed / len(missed))
+    reader.magnitudes = measure_magnitudes(a.numpy(), b.numpy())
     strong = a.norm(dim=1) > 0.5 * generator.max_magnitude
     cosine = functional.cosine_similarity(a[strong], b[strong]).mean()
     together = torch.corrcoef(torch.stack([a.norm(dim=1), b.norm(dim=1)]))[0, 1]
@@ -248,6 +257,7 @@ def save_style_reader(reader: StyleReader, path: Path) -> None:
         "max_magnitude": reader.max_magnitude,
         "generator": reader.generator,
         "accuracy": [reader.accuracy.cosine, reader.accuracy.magnitude, reader.accuracy.faces],
+        "magnitudes": None if reader.magnitudes is None else asdict(reader.magnitudes),
     }
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in reader.state_dict().items()}
     with replacing(Path(path)) as temporary:
@@ -284,4 +294,6 @@ def load_style_reader(path: Path, generator: StyleGenerator) -> StyleReader:
         raise CorruptArchive("weights and description don't fit each other", where=path) from error
     cosine, magnitude, faces = described["accuracy"]
     reader.accuracy = ReaderAccuracy(cosine, magnitude, faces)
+    if (scale := described.get("magnitudes")) is not None:
+        reader.magnitudes = MagnitudeScale(tuple(scale["read"]), tuple(scale["true"]), scale["deviation"])
     return reader.eval().requires_grad_(False)

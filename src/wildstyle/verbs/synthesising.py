@@ -44,6 +44,7 @@ from wildstyle.verbs.style_reading import WantedReader, reader_of
 Form = Literal["tar", "folder"]
 
 _BATCH = 32
+_MAGNITUDES = (1.0, 6.0)
 _ON_SHEET = 6
 _BYTES_A_FACE = 12_000
 COMMENT = b"wildstyle "
@@ -79,7 +80,7 @@ class SynthesiseJob:
     out: Path
     form: Form | None = None
     axis: int = 0
-    magnitudes: tuple[float, float] = (1.0, 6.0)
+    magnitudes: tuple[float, float] = _MAGNITUDES
     like: Path | None = None
     reader: Path | None = None
     then: Path | None = None
@@ -105,6 +106,12 @@ class SynthesiseJob:
                 "the styles of frames leave no choice of axis, second generator or target",
                 where=self.like,
                 remedy="leave out either the frames or the others",
+            )
+        if self.like is not None and self.magnitudes != _MAGNITUDES:
+            raise SettingError(
+                "the styles of frames have magnitudes of their own",
+                where=self.like,
+                remedy="leave out either the frames or the magnitudes",
             )
         if self.form is not None and self.form not in get_args(Form):
             raise SettingError(f"form {self.form!r} is unknown", remedy="choose tar or folder")
