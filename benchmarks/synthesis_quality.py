@@ -16,6 +16,7 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -204,6 +205,7 @@ def distance_figures(
     def made_at(magnitude: float) -> Tensor:
         return synthesise(generator, images, (direction * magnitude).astype(np.float32), seeds)
 
+    @cache
     def cosine_at(magnitude: float) -> float:
         made = synthesise(
             generator, images[:PROBED], (direction * magnitude).astype(np.float32)[:PROBED], seeds[:PROBED]

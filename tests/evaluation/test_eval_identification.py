@@ -9,7 +9,7 @@ from made_scores import noisy_people, with_scores
 from wildstyle.errors import InputError, LabelError, SettingError
 from wildstyle.evaluation import Bootstrap, IdentificationOptions, IdentificationOutcome, evaluate_identification
 from wildstyle.evaluation import search as search_module
-from wildstyle.evaluation.identification import band_name
+from wildstyle.evaluation.grouping import band_name
 from wildstyle.faces.row import ManifestRow
 
 NO_TARGETS = IdentificationOptions(fmr_targets=(), fpir_targets=(), bands=())

@@ -84,6 +84,7 @@ def test_zero_control_tells_a_faithful_generator_from_one_that_shifts() -> None:
 def test_the_magnitude_of_a_cosine_is_found_by_halving() -> None:
     assert magnitude_for_cosine(lambda a: 1 - a / 10, 0.8, 6.0, steps=20) == pytest.approx(2.0, abs=1e-4)
     assert magnitude_for_cosine(lambda a: 0.9, 0.8, 6.0) == 6.0
+    assert magnitude_for_cosine(lambda a: 0.5 - a / 100, 0.8, 6.0) == 0.0
 
 
 def test_coverage_counts_real_points_that_a_made_one_reaches() -> None:

@@ -16,7 +16,7 @@ from itertools import pairwise
 from typing import Literal
 
 from wildstyle.errors import InputError, SettingError
-from wildstyle.evaluation.identification import band_name
+from wildstyle.evaluation.grouping import band_name
 from wildstyle.evaluation.media_groups import MediaGroups
 from wildstyle.evaluation.pair_choice import ProtocolPair, choose_pairs
 from wildstyle.faces.row import ManifestRow

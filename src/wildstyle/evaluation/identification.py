@@ -20,7 +20,6 @@ from wildstyle.errors import LabelError, SettingError
 from wildstyle.evaluation.curves import cmc_curve, curves_of, open_set_curve
 from wildstyle.evaluation.grouping import RULE as GROUP_RULE
 from wildstyle.evaluation.grouping import Groups, impostor_groups, probe_groups
-from wildstyle.evaluation.grouping import band_name as band_name
 from wildstyle.evaluation.items import Items
 from wildstyle.evaluation.old_rules import OLD_RULES, FmrRule, old_rules
 from wildstyle.evaluation.operating import at_threshold, by_group, sources_by_group

@@ -20,7 +20,7 @@ from wildstyle.evaluation.bootstrap import Weights
 from wildstyle.evaluation.few_errors import Counted, few_in_group, few_overall, worst_and_best
 from wildstyle.evaluation.items import Items
 from wildstyle.evaluation.outcome import Outcome
-from wildstyle.evaluation.rates import rate_name
+from wildstyle.evaluation.rates import just_above, rate_name
 from wildstyle.evaluation.shares import Impostors, Question, Totals
 from wildstyle.evaluation.thresholds import total_weight
 
@@ -144,7 +144,7 @@ def _point(limit: float, counted: Counted) -> tuple[float | None, float, int] | 
     errors, total = counted
     if not total:
         return None
-    threshold = float(np.nextafter(np.float32(limit), np.float32(np.inf))) if np.isfinite(limit) else None
+    threshold = just_above(limit) if np.isfinite(limit) else None
     return threshold, errors / total, total
 
 
@@ -180,7 +180,7 @@ def by_group(
     limit = np.nan if target is None or not whole.total else float(whole.limits([target])[0])
     if target is None or not np.isfinite(limit):
         return ()
-    threshold = float(np.nextafter(np.float32(limit), np.float32(np.inf)))
+    threshold = just_above(limit)
     return at_threshold("verification", mated, impostors, threshold, f"@threshold:{rate_name(target)}")
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from wildstyle.errors import InputError
 from wildstyle.evaluation.discard import error_versus_discard
 from wildstyle.evaluation.items import Items
-from wildstyle.evaluation.rates import first_measurable
+from wildstyle.evaluation.rates import first_measurable, just_above
 from wildstyle.evaluation.result import Curve
 from wildstyle.evaluation.shares import Impostors
 from wildstyle.evaluation.templates import Templates, template_value
@@ -65,7 +65,7 @@ def discard_curves(
         probe, people = probe_quality(trial, faces, name), people_quality(trial, faces, name)
         own = _poorer(probe, people[trial.probe_people])[mated.rows]
         rate = partial(_rate_from, trial, false, probe, people)
-        out += error_versus_discard(mated.values, own, _just_above(limit), name=name, fmr_from=rate)
+        out += error_versus_discard(mated.values, own, just_above(limit), name=name, fmr_from=rate)
     return tuple(out)
 
 
@@ -115,7 +115,7 @@ def pair_discard_curves(
         def rate(least: float, others: NDArray[np.float64] = others) -> float:
             return float(false[others >= least].mean()) if (others >= least).any() else float("nan")
 
-        out += error_versus_discard(mated.values, quality[mated.rows], _just_above(limit), name=name, fmr_from=rate)
+        out += error_versus_discard(mated.values, quality[mated.rows], just_above(limit), name=name, fmr_from=rate)
     return tuple(out)
 
 
@@ -156,10 +156,6 @@ def people_quality(trial: Trial, faces: FacesSeen, name: str) -> NDArray[np.floa
 def _poorer(probe: NDArray[np.float64], gallery: NDArray[np.float64]) -> NDArray[np.float64]:
     """The poorer side; that of the probe where nothing is known of the gallery, unknown where the probe is."""
     return np.where(np.isnan(gallery), probe, np.minimum(probe, gallery))
-
-
-def _just_above(limit: float) -> float:
-    return float(np.nextafter(np.float32(limit), np.float32(np.inf)))
 
 
 def _norms(faces: FacesSeen) -> NDArray[np.float32]:

@@ -106,6 +106,11 @@ def strict_threshold(impostor: Scores, target: float) -> OperatingPoint:
     return OperatingPoint(threshold, target, false_match_rate(impostor, threshold), len(impostor))
 
 
+def just_above(limit: float) -> float:
+    """The smallest float32 above ``limit``: accepting from there on is accepting what lies above the limit."""
+    return float(np.nextafter(np.float32(limit), np.float32(np.inf)))
+
+
 def nearest_threshold(impostor: Scores, target: float) -> OperatingPoint:
     """The impostor score whose FMR is nearest ``target``: the common scripts' rule, for old tables only."""
     return nearest_thresholds(impostor, [target])[0]

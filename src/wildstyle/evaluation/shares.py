@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from wildstyle.errors import NotMeasurable
 from wildstyle.evaluation.bootstrap import Weights
 from wildstyle.evaluation.items import Items
-from wildstyle.evaluation.rates import reliability_note
+from wildstyle.evaluation.rates import just_above, reliability_note
 from wildstyle.evaluation.thresholds import plain_thresholds, thresholds_under, total_weight
 
 HIT = 0.5
@@ -192,7 +192,7 @@ class Question:
         limit = float(self.impostors.limits([self.target])[0])
         if np.isnan(limit):
             return None
-        threshold = float(np.nextafter(np.float32(limit), np.float32(np.inf))) if np.isfinite(limit) else None
+        threshold = just_above(limit) if np.isfinite(limit) else None
         return threshold, self.impostors.rate_above(limit), self.impostors.total
 
     def _thresholds(self, people: Weights) -> NDArray[np.float64]:

@@ -122,9 +122,11 @@ def magnitude_for_cosine(
 ) -> float:
     """Magnitude in [0, ``max_magnitude``] at which the mean cosine falls to ``wanted``, by halving.
 
-    The largest magnitude where even that keeps more identity.
+    The largest magnitude where even that keeps more identity, and 0 where even that keeps less.
     """
     low, high = 0.0, max_magnitude
+    if cosine_at(low) < wanted:
+        return low
     if cosine_at(high) >= wanted:
         return high
     for _ in range(steps):

@@ -9,20 +9,9 @@ from typing import Protocol, Self
 
 from wildstyle.errors import InputError
 from wildstyle.faces.record import FaceRecord
-from wildstyle.faces.row import parse_row
+from wildstyle.faces.row import KNOWN_COLUMNS, parse_row
 
-FACTS = (
-    "subject",
-    "media",
-    "template",
-    "role",
-    "enrolled",
-    "min_side",
-    "detector_score",
-    "eye_distance",
-    "landmarks",
-    "label",
-)
+FACTS = tuple(name for name in KNOWN_COLUMNS if name != "file")
 """All that a manifest can say of a face, attributes aside."""
 
 

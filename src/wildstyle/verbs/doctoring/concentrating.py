@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from wildstyle.evaluation.identification import band_name
+from wildstyle.evaluation.grouping import band_name
 from wildstyle.verbs.doctoring.patient import Patient
 from wildstyle.verbs.errors_shown import brightness, sharpness
 
