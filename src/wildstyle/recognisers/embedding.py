@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import struct
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -16,6 +18,7 @@ from wildstyle.faces.source import FaceSource
 from wildstyle.faces.stream import stream, working_batch
 from wildstyle.recognisers.cache import EmbeddingCache, Shelf
 from wildstyle.recognisers.engine import Embedder, embedder
+from wildstyle.recognisers.quality import UNKNOWN_SIZE
 from wildstyle.recognisers.recogniser import NORM_FLOOR, Recogniser
 
 
@@ -49,6 +52,7 @@ def embed_source(
     cache: EmbeddingCache | None = None,
     workers: int = 2,
     engine: str = "auto",
+    known_sizes: bool = False,
 ) -> Embeddings:
     """Embed faces of ``source`` (all, or ``indices`` in that order), reading ahead with threads.
 
@@ -58,6 +62,7 @@ def embed_source(
         batch: faces a forward pass.
         cache: where embeddings are remembered; None computes all of them.
         engine: "auto", "torch" or "onnxruntime".
+        known_sizes: let a recogniser with a gate know the size of each face before alignment, where its record has it.
 
     Raises:
         ContractError: a face has another size than the contract says.
@@ -73,7 +78,7 @@ def embed_source(
         shelf = None
         if cache is not None:
             shelf = stack.enter_context(cache.shelf(recogniser.hash, recogniser.contract.embedding_size))
-        filling = _Filling(recogniser, run, shelf, len(wanted))
+        filling = _Filling(recogniser, run, shelf, len(wanted), known_sizes and recogniser.takes_sizes)
         for row, face in enumerate(stream(source, wanted, workers=workers, read_ahead=max(64, batch))):
             filling.take(row, face)
             if len(filling.waiting) == batch:
@@ -85,8 +90,11 @@ def embed_source(
 class _Filling:
     """Rows being filled: remembered ones at once, the others in batches."""
 
-    def __init__(self, recogniser: Recogniser, run: Embedder, shelf: Shelf | None, count: int) -> None:
+    def __init__(
+        self, recogniser: Recogniser, run: Embedder, shelf: Shelf | None, count: int, known_sizes: bool
+    ) -> None:
         self.contract = recogniser.contract
+        self.known_sizes = known_sizes
         self.run = run
         self.shelf = shelf
         self.vectors = np.full((count, self.contract.embedding_size), np.nan, np.float32)
@@ -107,17 +115,29 @@ class _Filling:
                 where=face.record.source,
                 remedy="align the faces first (wildstyle faces align)",
             )
-        key = face_hash(face.image) if self.shelf is not None else b""
+        key = self._key(face) if self.shelf is not None else b""
         known = self.shelf.get(key) if self.shelf is not None else None
         if known is None:
             self.waiting.append((row, face, key))
         else:
             self.vectors[row], self.norms[row] = known
 
+    def _key(self, face: Face) -> bytes:
+        key = face_hash(face.image)
+        if not self.known_sizes or face.record.size_before is None:
+            return key
+        return hashlib.blake2b(key + struct.pack("<d", face.record.size_before), digest_size=len(key)).digest()
+
+    def _sizes(self) -> NDArray[np.float32] | None:
+        if not self.known_sizes:
+            return None
+        sizes = [face.record.size_before for _, face, _ in self.waiting]
+        return np.array([[UNKNOWN_SIZE if size is None else size] for size in sizes], np.float32)
+
     def compute(self) -> None:
         if not self.waiting:
             return
-        raw = self.run(working_batch([face for _, face, _ in self.waiting]))
+        raw = self.run(working_batch([face for _, face, _ in self.waiting]), self._sizes())
         norms = np.linalg.norm(raw, axis=1)
         for (row, _, key), vector, norm in zip(self.waiting, raw, norms, strict=True):
             if not np.isfinite(norm) or norm <= NORM_FLOOR:

@@ -6,8 +6,9 @@ list of steps (every imported one and every backbone of the registry) is handed 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -19,8 +20,18 @@ from wildstyle.recognisers.recogniser import Recogniser
 
 ENGINES = ("auto", "torch", "onnxruntime")
 
-Embedder = Callable[[NDArray[np.float32]], NDArray[np.float32]]
-"""Working images (N, 3, H, W) float32 in [0, 1] to raw embeddings (N, D) float32."""
+
+class Embedder(Protocol):
+    """Embeds working images."""
+
+    def __call__(self, images: NDArray[np.float32], sizes: NDArray[np.float32] | None = None, /) -> NDArray[np.float32]:
+        """Working images (N, 3, H, W) float32 in [0, 1] to raw embeddings (N, D) float32.
+
+        Args:
+            images: the faces.
+            sizes: (N, 1) float32 smaller side of each face in px before alignment, or None; recognisers without a gate
+                don't look at it.
+        """
 
 
 @contextmanager
@@ -63,18 +74,20 @@ def _chosen(recogniser: Recogniser, engine: str) -> tuple[Embedder, str]:
 
 
 def _by_torch(recogniser: Recogniser, device: torch.device) -> Embedder:
-    def embed(images: NDArray[np.float32]) -> NDArray[np.float32]:
+    def embed(images: NDArray[np.float32], sizes: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
         with torch.inference_mode():
-            found: NDArray[np.float32] = recogniser.raw(torch.from_numpy(images).to(device)).float().cpu().numpy()
+            known = None if sizes is None else torch.from_numpy(sizes).to(device)
+            raw = recogniser.raw(torch.from_numpy(images).to(device), known)
+            found: NDArray[np.float32] = raw.float().cpu().numpy()
             return found
 
     return embed
 
 
-def _by_onnxruntime(recogniser: Recogniser, session: Callable[[NDArray[np.float32]], NDArray[np.float32]]) -> Embedder:
-    def embed(images: NDArray[np.float32]) -> NDArray[np.float32]:
+def _by_onnxruntime(recogniser: Recogniser, session: Embedder) -> Embedder:
+    def embed(images: NDArray[np.float32], sizes: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
         recogniser.contract.check_images(images.shape)
-        return session(recogniser.contract.normalise(torch.from_numpy(images)).contiguous().numpy())
+        return session(recogniser.contract.normalise(torch.from_numpy(images)).contiguous().numpy(), sizes)
 
     return embed
 

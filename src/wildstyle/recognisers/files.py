@@ -15,10 +15,12 @@ from torch import Tensor, nn
 from wildstyle.errors import ContractError, HostileFile, InputError
 from wildstyle.recognisers.architecture import describe
 from wildstyle.recognisers.backbones import build_backbone
+from wildstyle.recognisers.branches import BranchedNetwork
 from wildstyle.recognisers.contract import RecogniserContract
 from wildstyle.recognisers.contract_text import Preprocessing, from_metadata, parse_contract, to_metadata
 from wildstyle.recognisers.importing import GraphNetwork, import_onnx
 from wildstyle.recognisers.key_maps import load_state, network_from_state
+from wildstyle.recognisers.quality import gate_from
 from wildstyle.recognisers.recogniser import Recogniser
 from wildstyle.recognisers.tensor_file import tensor_bytes
 from wildstyle.runs.atomic import write_bytes
@@ -103,6 +105,9 @@ def rebuild(description: Mapping[str, Any], *, where: object) -> nn.Module:
         return build_backbone(description["name"], **description["options"])
     if description.get("kind") == "graph":
         return GraphNetwork(description)
+    if description.get("kind") == "branched":
+        untouched, adapted = (rebuild(description[part], where=where) for part in ("untouched", "adapted"))
+        return BranchedNetwork(untouched, adapted, gate_from(description["gate"]))
     raise ContractError(f"the stored architecture is of no known kind ({description.get('kind')!r})", where=where)
 
 

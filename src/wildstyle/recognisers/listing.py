@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -12,8 +13,14 @@ from torch import Tensor, fx, nn
 
 from wildstyle.errors import ContractError
 from wildstyle.recognisers.architecture import describe
+from wildstyle.recognisers.branches import BranchedNetwork
 from wildstyle.recognisers.importing import GraphNetwork
 from wildstyle.recognisers.importing.network import MODULES
+from wildstyle.recognisers.quality import UNKNOWN_SIZE, QualityGate
+from wildstyle.recognisers.recogniser import NORM_FLOOR
+
+PICTURE, SIZE = "input", "size"
+"""Names of a gated network's inputs; the second may be left out."""
 
 
 class Unwritable(ContractError):
@@ -41,16 +48,24 @@ class Listed:
 
 @dataclass(frozen=True)
 class Listing:
-    """A network in order of computation; ``input`` and ``output`` are names of values."""
+    """A network in order of computation.
+
+    Attributes:
+        layers: in an order in which they can be computed.
+        tensors: constants and loose weights, by name.
+        input, output: names of values.
+        optional: those of ``tensors`` that are defaults of a further input, one row a face.
+    """
 
     layers: tuple[Listed, ...]
     tensors: dict[str, Tensor]
     input: str
     output: str
+    optional: tuple[str, ...] = ()
 
 
 def listing(network: nn.Module) -> Listing:
-    """The list of a network in evaluation mode: an imported one, or a backbone of the registry.
+    """The list of a network in evaluation mode: an imported one, a backbone of the registry, or two with a gate.
 
     Raises:
         Unwritable: another kind of network, a layer that was replaced by an unknown one, or a hook.
@@ -58,6 +73,8 @@ def listing(network: nn.Module) -> Listing:
     kind = describe(network)["kind"]
     if isinstance(network, GraphNetwork):
         found = _graph(network)
+    elif isinstance(network, BranchedNetwork) and kind == "branched":
+        return _branched(network)
     elif kind == "backbone":
         found = _traced(network)
     else:
@@ -80,6 +97,72 @@ def _graph(network: GraphNetwork) -> Listing:
     return Listing(tuple(layers), tensors, network.ends[0], network.ends[1])
 
 
+def _branched(network: BranchedNetwork) -> Listing:
+    gate = network.gate
+    assert isinstance(gate, QualityGate)  # the only gate that can be described
+    parts = {
+        "untouched": listing(network.untouched),
+        "adapted": listing(network.adapted),
+        "quality": _traced(gate.quality),
+    }
+    layers: list[Listed] = []
+    tensors = {SIZE: torch.full((1, 1), UNKNOWN_SIZE)}
+    for name, part in parts.items():
+        placed = _placed(part, name)
+        layers += placed.layers
+        tensors |= placed.tensors
+    ends = {name: f"{name}/{part.output}" for name, part in parts.items()}
+    return Listing((*layers, *_ramp(gate, ends["quality"]), *_mixing(ends)), tensors, PICTURE, "mixed", (SIZE,))
+
+
+def _placed(part: Listing, prefix: str) -> Listing:
+    """A listing under names of its own, fed by the common picture."""
+
+    def rename(name: str) -> str:
+        return PICTURE if name == part.input else f"{prefix}/{name}"
+
+    layers = (replace(one, inputs=tuple(map(rename, one.inputs)), output=rename(one.output)) for one in part.layers)
+    return Listing(tuple(layers), {rename(k): v for k, v in part.tensors.items()}, PICTURE, rename(part.output))
+
+
+def _ramp(gate: QualityGate, quality: str) -> list[Listed]:
+    """``QualityGate.forward`` after its network, to the weights ``new`` and ``old`` of the branches."""
+    high, low = math.log2(gate.upper), math.log2(gate.lower)
+    return [
+        Listed("clamp", (SIZE,), "size/at least 1", {"low": 1.0, "high": None}),
+        Listed("log", ("size/at least 1",), "size/log"),
+        Listed("mul_scalar", ("size/log",), "size/log2", {"value": 1.0 / math.log(2.0)}),
+        Listed("min", (quality, "size/log2"), "gate/quality"),
+        Listed("neg", ("gate/quality",), "gate/falling"),
+        Listed("add_scalar", ("gate/falling",), "gate/below", {"value": high}),
+        Listed("mul_scalar", ("gate/below",), "gate/ramp", {"value": 1.0 / (high - low)}),
+        Listed("clamp", ("gate/ramp",), "gate/new", {"low": 0.0, "high": 1.0}),
+        Listed("neg", ("gate/new",), "gate/less"),
+        Listed("add_scalar", ("gate/less",), "gate/old", {"value": 1.0}),
+    ]
+
+
+def _mixing(ends: dict[str, str]) -> list[Listed]:
+    """``branches.mixed`` of both units."""
+    parts = [*_unit(ends["untouched"], "old"), *_unit(ends["adapted"], "new")]
+    parts += [Listed("mul", (f"{side}/unit", f"gate/{side}"), f"{side}/share") for side in ("old", "new")]
+    return [
+        *parts,
+        Listed("add", ("old/share", "new/share"), "sum"),
+        *_unit("sum", "sum"),
+        Listed("identity", ("sum/unit",), "mixed"),
+    ]
+
+
+def _unit(raw: str, name: str) -> list[Listed]:
+    """``recogniser.unit``."""
+    return [
+        Listed("reduce", (raw,), f"{name}/length", {"how": "l2", "axes": [1], "keep": True}),
+        Listed("clamp", (f"{name}/length",), f"{name}/floored", {"low": NORM_FLOOR, "high": None}),
+        Listed("div", (raw, f"{name}/floored"), f"{name}/unit"),
+    ]
+
+
 def _traced(network: nn.Module) -> Listing:
     try:
         graph = fx.Tracer().trace(network)
@@ -94,6 +177,9 @@ def _traced(network: nn.Module) -> Listing:
             ends[1] = str(node.args[0])
         elif node.op == "call_module":
             layers.append(_module(node, network.get_submodule(str(node.target))))
+        elif node.op == "call_function" and node.target in _WITH_NUMBERS:
+            kernel, settings = _WITH_NUMBERS[node.target](*node.args[1:])
+            layers.append(Listed(kernel, (str(node.args[0]),), node.name, settings))
         elif node.op == "call_function" and node.target in _FUNCTIONS:
             kernel, settings = _FUNCTIONS[node.target]
             layers.append(Listed(kernel, tuple(str(arg) for arg in node.all_input_nodes), node.name, dict(settings)))
@@ -116,6 +202,10 @@ _FUNCTIONS: dict[Callable[..., Any], tuple[str, dict[str, Any]]] = {
     operator.add: ("add", {}),
     torch.flatten: ("flatten", {}),
     torch.relu: ("relu", {}),
+}
+_WITH_NUMBERS: dict[Callable[..., Any], Callable[..., tuple[str, dict[str, Any]]]] = {
+    torch.clamp: lambda low, high: ("clamp", {"low": low, "high": high}),
+    torch.mean: lambda axes: ("reduce", {"how": "mean", "axes": list(axes), "keep": False}),
 }
 _PLAIN: dict[type[nn.Module], tuple[str, dict[str, Any]]] = {
     nn.Dropout: ("identity", {}),

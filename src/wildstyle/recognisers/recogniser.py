@@ -36,11 +36,13 @@ class Recogniser:
     network: nn.Module
     contract: RecogniserContract
 
-    def raw(self, images: Tensor) -> Tensor:
+    def raw(self, images: Tensor, sizes: Tensor | None = None) -> Tensor:
         """Embeddings before normalisation, whose length may carry quality.
 
         Args:
             images: working images, (N, 3, H, W) float32 RGB in [0, 1], H = W = the contract's input size.
+            sizes: (N, 1) smaller side of each face in px before alignment, for a recogniser with a gate that can use
+                it; others don't look at it.
 
         Returns:
             (N, D) float32; differentiable in images and weights.
@@ -51,7 +53,7 @@ class Recogniser:
         self.contract.check_images(images.shape)
         # Channels last is a fifth faster on a CPU, forwards and backwards; the numbers are the same.
         given = self.contract.normalise(images).contiguous(memory_format=torch.channels_last)
-        embedded: Tensor = self.network(given)
+        embedded: Tensor = self.network(given, sizes) if sizes is not None and self.takes_sizes else self.network(given)
         if embedded.ndim != 2 or embedded.shape[1] != self.contract.embedding_size:
             raise ContractError(
                 f"the network gives embeddings of shape {tuple(embedded.shape)},"
@@ -64,6 +66,11 @@ class Recogniser:
     def embed(self, images: Tensor) -> Tensor:
         """Unit embeddings, (N, D) float32, of working images (N, 3, H, W) in [0, 1]; differentiable."""
         return unit(self.raw(images))
+
+    @property
+    def takes_sizes(self) -> bool:
+        """Whether the network has use for the size of a face before alignment."""
+        return bool(describe(self.network)["kind"] == "branched")
 
     @property
     def hash(self) -> str:

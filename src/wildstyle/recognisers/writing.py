@@ -6,24 +6,30 @@ This is an engine's private form: no contract, no fallback. Files for users come
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from wildstyle.recognisers.listing import Listed, Unwritable, listing
+from wildstyle.recognisers.listing import SIZE, Listed, Unwritable, listing
 
 OPSET = 18
 
-Session = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+
+class Session(Protocol):
+    """A network run by onnxruntime."""
+
+    def __call__(self, images: NDArray[np.float32], sizes: NDArray[np.float32] | None = None, /) -> NDArray[np.float32]:
+        """Network input (N, 3, H, W), and sizes before alignment (N, 1) in px or None, to raw embeddings (N, D)."""
+
 
 __all__ = ["Unwritable", "onnx_bytes", "session_for"]
 
 
 def session_for(network: nn.Module, input_size: int) -> Session:
-    """A function from network input (N, 3, H, W) float32 to raw embeddings (N, D), run by onnxruntime.
+    """A function from network input, and sizes where the network takes them, to raw embeddings, run by onnxruntime.
 
     It uses as many threads as torch does.
 
@@ -38,8 +44,11 @@ def session_for(network: nn.Module, input_size: int) -> Session:
     data = onnx_bytes(network, input_size)
     session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
 
-    def run(images: NDArray[np.float32]) -> NDArray[np.float32]:
-        return np.asarray(session.run(None, {"input": images})[0], dtype=np.float32)
+    takes = {entry.name for entry in session.get_overridable_initializers()}
+
+    def run(images: NDArray[np.float32], sizes: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+        feed = {"input": images} | ({SIZE: sizes} if sizes is not None and SIZE in takes else {})
+        return np.asarray(session.run(None, feed)[0], dtype=np.float32)
 
     return run
 
@@ -66,10 +75,12 @@ def onnx_bytes(network: nn.Module, input_size: int) -> bytes:
         for i, name in enumerate(node.input):
             if name == listed.input:
                 node.input[i] = listed.input + "/start"
+    # A stored tensor that is an input too is the value of an input left out.
+    further = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["m", 1]) for name in listed.optional]
     graph = helper.make_graph(
         writer.nodes,
         "recogniser",
-        [helper.make_tensor_value_info("input", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info("input", TensorProto.FLOAT, shape), *further],
         [helper.make_tensor_value_info(listed.output, TensorProto.FLOAT, ["n", None])],
         writer.initialisers,
     )
@@ -270,6 +281,7 @@ _DIRECT = {
     "flatten": "Flatten",
     "hard_swish": "HardSwish",
     "identity": "Identity",
+    "log": "Log",
     "matmul": "MatMul",
     "max": "Max",
     "min": "Min",
