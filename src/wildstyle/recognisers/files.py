@@ -20,7 +20,8 @@ from wildstyle.recognisers.contract import RecogniserContract
 from wildstyle.recognisers.contract_text import Preprocessing, from_metadata, parse_contract, to_metadata
 from wildstyle.recognisers.importing import GraphNetwork, import_onnx
 from wildstyle.recognisers.key_maps import load_state, network_from_state
-from wildstyle.recognisers.quality import gate_from
+from wildstyle.recognisers.paired import PairedNetwork
+from wildstyle.recognisers.quality import QualityNetwork, gate_from
 from wildstyle.recognisers.recogniser import Recogniser
 from wildstyle.recognisers.tensor_file import tensor_bytes
 from wildstyle.runs.atomic import write_bytes
@@ -108,6 +109,10 @@ def rebuild(description: Mapping[str, Any], *, where: object) -> nn.Module:
     if description.get("kind") == "branched":
         untouched, adapted = (rebuild(description[part], where=where) for part in ("untouched", "adapted"))
         return BranchedNetwork(untouched, adapted, gate_from(description["gate"]))
+    if description.get("kind") == "paired":
+        quality = QualityNetwork() if description["gated"] else None
+        inner = rebuild(description["network"], where=where)
+        return PairedNetwork(inner, quality, rank=description["rank"], strength=description["strength"])
     raise ContractError(f"the stored architecture is of no known kind ({description.get('kind')!r})", where=where)
 
 

@@ -22,6 +22,10 @@ _WIDTHS = (16, 24, 48, 48)
 class QualityNetwork(nn.Module):
     """Effective size of faces.
 
+    Attributes:
+        middle, spread: median and scaled median deviation of log2 of the effective size over the faces it was taught
+            on, so that others can tell what is a good face here.
+
     Small on purpose (some 12 million multiplications for a picture of 112 px): it runs beside the recogniser for every
     face. The first filters are 5x5, because sharpness lies in differences of near pixels.
     """
@@ -40,6 +44,10 @@ class QualityNetwork(nn.Module):
             nn.ReLU(),
         )
         self.reading = nn.Linear(d, 1)
+        self.middle: Tensor
+        self.spread: Tensor
+        self.register_buffer("middle", torch.tensor(math.log2(48.0)))
+        self.register_buffer("spread", torch.tensor(0.5))
         nn.init.zeros_(self.reading.weight)
         nn.init.constant_(self.reading.bias, math.log2(48.0))
 

@@ -1,0 +1,23 @@
+"""The gate: a quality taught without labels, and the knees between untouched and adapted weights."""
+
+from __future__ import annotations
+
+from wildstyle.adaptation.gating.effective_size import SizeCurve, shrunk, size_curve
+from wildstyle.adaptation.gating.knees import Knees, Trial, choose_knees
+from wildstyle.adaptation.gating.teaching import QualitySettings, TaughtQuality, log_sizes, settle, teach_quality
+from wildstyle.adaptation.gating.worse import Worse
+
+__all__ = [
+    "Knees",
+    "QualitySettings",
+    "SizeCurve",
+    "TaughtQuality",
+    "Trial",
+    "Worse",
+    "choose_knees",
+    "log_sizes",
+    "settle",
+    "shrunk",
+    "size_curve",
+    "teach_quality",
+]
