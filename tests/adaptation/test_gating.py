@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,13 @@ import torch
 from torch import Tensor
 
 from wildstyle.adaptation.gating import (
+    Knees,
     QualitySettings,
     Trial,
     Worse,
+    assemble,
     choose_knees,
+    gate_by_trial,
     log_sizes,
     settle,
     shrunk,
@@ -204,3 +208,49 @@ def test_ramp_is_the_gate_s() -> None:
     quality = np.linspace(3, 7, 9)
     wanted = QualityGate(QualityNetwork(), 20.0, 64.0).ramp(torch.from_numpy(quality)).numpy()
     np.testing.assert_allclose(ramp(quality, 20.0, 64.0), wanted)
+
+
+# -- putting together ----------------------------------------------------------------------------------------------
+
+
+class Lost(Detail):
+    """An adapted side that lies elsewhere, so that it can be told which side spoke."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return super().forward(images).flip(1)
+
+
+def test_gated_recogniser_is_the_untouched_one_on_clean_faces(recogniser: Recogniser) -> None:
+    quality = QualityNetwork()
+    with torch.no_grad():  # says 2^5.58 = 48 px of everything
+        knees_below = Knees(20.0, 40.0, 1.0, 1.0, 1.0, 1.0, ())
+        knees_above = Knees(60.0, 90.0, 1.0, 1.0, 1.0, 1.0, ())
+        images = sharp(3)
+        adapted = replace(recogniser, network=Lost(), contract=recogniser.contract.with_(norm_is_quality=True))
+        below, above = (assemble(recogniser, adapted, quality, knees) for knees in (knees_below, knees_above))
+        assert torch.equal(below.embed(images), recogniser.embed(images))
+        torch.testing.assert_close(above.embed(images), adapted.embed(images))
+    assert not below.contract.norm_is_quality
+    below.contract.check_comparable(recogniser.contract)
+
+
+def test_gate_by_trial_leaves_the_clean_faces_alone(recogniser: Recogniser) -> None:
+    quality = QualityNetwork()
+    with torch.no_grad():  # clean pictures are rich in detail: read it off the first filters
+        quality.features[0].weight.zero_()  # type: ignore[union-attr, operator]
+    found = gate_by_trial(recogniser, replace(recogniser, network=Detail()), quality, worse(), Many(), Many())
+    assert found.knees.clean_above >= 0.95
+    assert found.knees.upper < 48.0
+    assert found.adapted_share == 0.0
+    images = sharp(2)
+    assert torch.equal(found.recogniser.embed(images), recogniser.embed(images))
+
+
+class Many(Sharp):
+    """Enough pictures to choose knees on."""
+
+    def __len__(self) -> int:
+        return 48
+
+    def read(self, index: int) -> Face:
+        return Face(self._pictures[index % 24], self.record(index))

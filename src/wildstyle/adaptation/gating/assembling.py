@@ -1,0 +1,122 @@
+"""One deployable recogniser of two: the knees are tried on faces put aside, then all is put together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from wildstyle.adaptation.gating.knees import Knees, Trial, choose_knees
+from wildstyle.adaptation.gating.teaching import log_sizes
+from wildstyle.adaptation.gating.worse import Worse
+from wildstyle.errors import NotMeasurable, UnreadableFace
+from wildstyle.faces.source import FaceSource
+from wildstyle.faces.stream import working_batch
+from wildstyle.randomness import item_rng
+from wildstyle.recognisers import BranchedNetwork, Recogniser
+from wildstyle.recognisers.quality import QualityGate, QualityNetwork
+from wildstyle.synthesis import sample_seeds
+
+TRIED = 600
+LOOKED_AT = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Gated:
+    """A recogniser with a gate.
+
+    Attributes:
+        recogniser: untouched and adapted weights and the gate, one network.
+        knees: how its knees were chosen.
+        adapted_share: mean weight of the adapted side over the footage, NaN where there is none.
+    """
+
+    recogniser: Recogniser
+    knees: Knees
+    adapted_share: float
+
+
+def assemble(untouched: Recogniser, adapted: Recogniser, quality: QualityNetwork, knees: Knees) -> Recogniser:
+    """Both recognisers behind a gate with these knees; the embedding space stays the untouched one's.
+
+    The embeddings are of unit length, so their length says nothing of quality any more; thresholds found with either
+    side alone are dropped.
+    """
+    gate = QualityGate(quality, knees.lower, knees.upper)
+    network = BranchedNetwork(untouched.frozen_copy().network, adapted.frozen_copy().network, gate).eval()
+    contract = adapted.contract.with_(norm_is_quality=False, thresholds={}, likelihood={})
+    return replace(adapted, network=network.requires_grad_(False), contract=contract)
+
+
+@torch.no_grad()
+def gate_by_trial(
+    untouched: Recogniser,
+    adapted: Recogniser,
+    quality: QualityNetwork,
+    worse: Worse,
+    held: FaceSource,
+    footage: FaceSource | None,
+    *,
+    seed: int = 0,
+    clean_above: float = 0.95,
+) -> Gated:
+    """Choose the knees on clean faces that were put aside, and put the gate together.
+
+    Args:
+        untouched, adapted: before and after.
+        quality: taught for ``untouched``.
+        worse: makes faces of every quality.
+        held: clean faces that neither side has learnt from; at most 600 are used. No labels.
+        footage: the target's faces, so that the qualities that occur there count; at most 400 are looked at.
+        seed: of the faces, and of how they are made worse.
+        clean_above: share of clean faces that stay exactly as they were.
+
+    Raises:
+        NotMeasurable: too few faces, or a clean set that is not clean.
+    """
+    images = some_faces(held, TRIED, seed)
+    seeds = torch.from_numpy(sample_seeds(item_rng(seed, "knees"), len(images)))
+    shown = worse(images, seeds)
+    there = some_faces(footage, LOOKED_AT, seed) if footage is not None else images[:0]
+    on_footage = _array(log_sizes(quality, untouched, there)) if len(there) else np.empty(0)
+    trial = Trial(
+        clean=_embedded(untouched, images),
+        untouched=_embedded(untouched, shown),
+        adapted=_embedded(adapted, shown),
+        quality=_array(log_sizes(quality, untouched, shown)),
+        clean_quality=_array(log_sizes(quality, untouched, images)),
+        footage_quality=on_footage,
+    )
+    knees = choose_knees(trial, clean_above=clean_above)
+    share = QualityGate(quality, knees.lower, knees.upper).ramp(torch.from_numpy(on_footage))
+    return Gated(
+        assemble(untouched, adapted, quality, knees), knees, float(share.mean()) if len(on_footage) else float("nan")
+    )
+
+
+def some_faces(faces: FaceSource, most: int, seed: int) -> Tensor:
+    """At most ``most`` readable faces, (N, 3, S, S) float32 in [0, 1], drawn by the seed, in the order of the source.
+
+    Raises:
+        NotMeasurable: none can be read.
+    """
+    found = []
+    for index in np.sort(item_rng(seed, "some faces").permutation(len(faces))[:most]):
+        try:
+            found.append(faces.read(int(index)))
+        except UnreadableFace:
+            continue
+    if not found:
+        raise NotMeasurable(f"no face of {faces.name} can be read", where=faces.location)
+    return torch.from_numpy(working_batch(found))
+
+
+def _embedded(recogniser: Recogniser, images: Tensor) -> NDArray[np.float64]:
+    return _array(torch.cat([recogniser.embed(part) for part in torch.split(images, 64)]))
+
+
+def _array(found: Tensor) -> NDArray[np.float64]:
+    return found.double().cpu().numpy()
