@@ -59,6 +59,9 @@ class GeneratorConfig:
         max_magnitude: end of the range of magnitudes that is trained.
         targets: names of the targets it has a basis for; the first is the default.
         camera: whether the style steers a camera; without, there is only the learned change.
+        faint: most that the learned change adds to a pixel beside a camera, share of the range, > 0; None: no bound.
+            Without a bound it paints glints and scratches over eyes and mouth, sharp detail that footage has and a
+            blurred face has lost: no camera does that.
     """
 
     axes: int = 10
@@ -67,12 +70,17 @@ class GeneratorConfig:
     max_magnitude: float = 6.0
     targets: tuple[str, ...] = ("target",)
     camera: bool = True
+    faint: float | None = 0.04
 
     def __post_init__(self) -> None:
         if self.width < 4 or self.width % 4 or self.max_magnitude <= 0:
             raise SettingError(
                 f"a generator can't have width {self.width} and magnitudes up to {self.max_magnitude}",
                 remedy="use a multiple of 4 and a positive magnitude",
+            )
+        if self.faint is not None and not self.faint > 0:
+            raise SettingError(
+                f"a learned change of at most {self.faint} is none", remedy="use a share above 0, or None"
             )
 
 
@@ -117,14 +125,17 @@ class Generator(StyleGenerator):
     def describe(self) -> dict[str, Any]:
         """Its configuration."""
         described = asdict(self.config)
+        # So that files from before there was a choice keep their hash.
         if self.config.camera:
-            del described["camera"]  # so that files from before there was a choice keep their hash
+            del described["camera"]
+        if self.config.faint is None:
+            del described["faint"]
         return described
 
     @classmethod
     def from_description(cls, description: Mapping[str, Any]) -> Self:
         """A fresh generator of a stored configuration."""
-        return cls(GeneratorConfig(**{**description, "targets": tuple(description["targets"])}))
+        return cls(GeneratorConfig(**{"faint": None, **description, "targets": tuple(description["targets"])}))
 
     def encode(self, images: Tensor) -> Tensor:
         """Content of images, (N, width, S/4, S/4); needs no code, so it can be kept while codes are tried.
@@ -165,6 +176,8 @@ class Generator(StyleGenerator):
         hidden, gate = self._style(content, code, target)
         chance = draw_chance(seed, images)
         added = gate.view(-1, 1, 1, 1) * self.decoder(content, hidden, chance.texture)
+        if self.config.camera and self.config.faint is not None:
+            added = self.config.faint * torch.tanh(added / self.config.faint)
         opened = gate if self.config.camera else torch.zeros_like(gate)
         return Ingredients(strengths_of(self.camera(hidden), opened), added, chance)
 
