@@ -48,21 +48,20 @@ def test_bank_by_loops() -> None:
 def test_own_original_by_loops_with_look_alikes_left_out() -> None:
     bank = torch.tensor([[1.0, 0.0], [0.9, math.sqrt(0.19)], [0.0, 1.0], [-1.0, 0.0]], dtype=torch.float64)
     student = units(2, 2)
-    found = own_apart(student, torch.tensor([0, 2]), bank, scale=3.0, margin=0.1, same=0.5)
+    found = own_apart(student, bank[[0, 2]], bank, scale=3.0, margin=0.1, same=0.5)
     for i, (own, others) in enumerate(((0, (2, 3)), (2, (0, 1, 3)))):
         top = math.exp(3 * (float(student[i] @ bank[own]) - 0.1))
         rest = sum(math.exp(3 * float(student[i] @ bank[j])) for j in others)
         assert float(found[i]) == pytest.approx(-math.log(top / (top + rest)))
 
 
-def test_a_face_without_original_costs_nothing_and_gives_no_gradient() -> None:
+def test_without_strangers_there_is_nothing_to_lose() -> None:
     student = units(2, 4).requires_grad_(True)
-    loss = own_apart(student, torch.tensor([-1, 1]), units(4, 4, 3))
+    loss = own_apart(student, units(2, 4, 1), units(2, 4, 1), same=-1.1)
     loss.sum().backward()
-    assert float(loss[0].detach()) == 0.0
+    assert loss.tolist() == [0.0, 0.0]
     assert student.grad is not None
-    assert float(student.grad[0].abs().max()) == 0.0
-    assert float(student.grad[1].abs().max()) > 0.0
+    assert bool(torch.isfinite(student.grad).all())
 
 
 @pytest.mark.parametrize("which", ["relations", "bank", "own"])
@@ -71,7 +70,7 @@ def test_gradients(which: str) -> None:
     losses = {
         "relations": lambda x: relations_apart(x, teacher),
         "bank": lambda x: bank_apart(x, teacher, bank),
-        "own": lambda x: own_apart(x, torch.tensor([0, 1, 2, -1]), bank, same=0.9),
+        "own": lambda x: own_apart(x, teacher, bank, same=0.9),
     }
     assert torch.autograd.gradcheck(losses[which], (units(4, 3).requires_grad_(True),))
 

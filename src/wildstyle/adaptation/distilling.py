@@ -49,29 +49,24 @@ def bank_apart(student: Tensor, teacher: Tensor, bank: Tensor, *, scale: float =
 
 
 def own_apart(
-    student: Tensor, own: Tensor, bank: Tensor, *, scale: float = 32.0, margin: float = 0.0, same: float = 0.35
+    student: Tensor, teacher: Tensor, bank: Tensor, *, scale: float = 32.0, margin: float = 0.0, same: float = 0.35
 ) -> Tensor:
-    """Cross-entropy of finding one's own clean original in a bank of originals, (N,): identity without labels.
+    """Cross-entropy of finding one's own clean original among strangers, (N,): identity without labels.
 
-    Faces of the bank whose originals resemble more than ``same`` may show the same person: they are left out.
+    Faces of the bank that resemble the original more than ``same`` may show the same person, or are the original: they
+    are left out.
 
     Args:
         student: (N, D) unit embeddings.
-        own: (N,) int64, row of each face's original in the bank, or -1 where it has none: its loss is 0.
-        bank: (M, D) unit embeddings of the originals by the teacher.
+        teacher: (N, D) unit embeddings of the clean originals.
+        bank: (M, D) unit embeddings of clean faces by the teacher.
         scale: inverse temperature, > 0.
         margin: taken off the cosine to the own original, >= 0.
         same: cosine of two originals from which on they may be one person.
     """
-    known = own >= 0
-    rows = own.clamp_min(0)
-    cosines = student @ bank.T
-    alike = (bank[rows] @ bank.T) > same
-    alike[torch.arange(len(rows), device=rows.device), rows] = False
-    logits = scale * cosines.masked_fill(alike, float("-inf"))
-    logits = logits - scale * margin * nn.functional.one_hot(rows, len(bank)).to(logits)
-    loss = nn.functional.cross_entropy(logits, rows, reduction="none")
-    return torch.where(known, loss, torch.zeros_like(loss))
+    own = (student * teacher).sum(dim=1) - margin
+    strangers = (student @ bank.T).masked_fill(teacher @ bank.T > same, float("-inf"))
+    return nn.functional.softplus((scale * strangers).logsumexp(dim=1) - scale * own)
 
 
 class SpaceMap(nn.Module):
