@@ -20,6 +20,11 @@ def test_sizes_are_the_published_ones(name: str) -> None:
     assert sum(p.numel() for p in build_backbone(name).parameters()) == PARAMETERS[name]
 
 
+def test_ir_se_50_has_the_published_size() -> None:
+    network = build_backbone("ir", unit="plain", reduction=16, affine=True)
+    assert sum(p.numel() for p in network.parameters()) == 43_797_696
+
+
 def test_demo_fits_in_two_megabytes() -> None:
     state = build_backbone("demo", embedding_size=128).state_dict()
     assert 4 * sum(t.numel() for t in state.values()) < 1.9e6

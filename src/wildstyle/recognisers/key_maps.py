@@ -1,11 +1,13 @@
 """State dicts of other people's code, recognised by their key names and turned into ours.
 
-Families: iResNet and MobileFaceNet as in insightface's arcface_torch, MobileFaceNet from inverted
-residuals ("dw_conv", "gdconv"), and MobileFaceNet with "conv_23 ... conv_6_sep" names.
+Families: iResNet, MobileFaceNet and ViT as in insightface's arcface_torch, IR and IR-SE as in face.evoLVe,
+CurricularFace, AdaFace and CVLface, MobileFaceNet from inverted residuals ("dw_conv", "gdconv"), and MobileFaceNet with
+"conv_23 ... conv_6_sep" names.
 """
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,10 +17,12 @@ from torch import Tensor, nn
 
 from wildstyle.errors import ContractError
 from wildstyle.recognisers.backbones import build_backbone
+from wildstyle.recognisers.backbones.ir import MAP
+from wildstyle.recognisers.backbones.vit import INPUT
 
 State = dict[str, Tensor]
 
-WRAPPERS = ("state_dict", "model_state_dict", "model", "backbone", "net", "network")
+WRAPPERS = ("state_dict", "state_dict_backbone", "model_state_dict", "model", "backbone", "net", "network")
 PREFIXES = ("module.", "backbone.", "model.", "net.", "network.")
 OTHER_PARTS = ("head.", "classifier.", "margin.", "optimizer.")
 
@@ -32,6 +36,10 @@ class Fitted:
     state: State
 
 
+class _Unfit(Exception):
+    """A state has sizes for which its family has no network, or doesn't say them."""
+
+
 def network_from_state(loaded: object, *, where: object, key_map: str | None = None) -> nn.Module:
     """The backbone a foreign state dict belongs to, with its weights, in evaluation mode.
 
@@ -43,7 +51,12 @@ def network_from_state(loaded: object, *, where: object, key_map: str | None = N
         ContractError: no family fits, or keys are missing, unexpected or of another shape; they are listed.
     """
     state = _unwrapped(loaded, where)
-    fitted = _family(state, where, key_map)(state)
+    try:
+        fitted = _family(state, where, key_map)(state)
+    except _Unfit as error:
+        raise ContractError(
+            str(error), where=where, remedy="export the recogniser to ONNX and give that file"
+        ) from error
     network = build_backbone(fitted.name, **fitted.options)
     load_state(network, fitted.state, where=where, what=f"backbone {fitted.name!r}")
     return network.eval()
@@ -139,7 +152,7 @@ def _iresnet(state: State) -> Fitted:
     depths = tuple(_count(state, rf"layer{stage}\.(\d+)\.") for stage in (1, 2, 3, 4))
     names = {(2, 2, 2, 2): "18", (3, 4, 6, 3): "34", (3, 4, 14, 3): "50", (3, 13, 30, 3): "100"}
     if depths not in names:
-        raise ContractError(f"an iResNet with {depths} units a stage is not in the registry")
+        raise _Unfit(f"an iResNet with {depths} units a stage is not in the registry")
     return Fitted(f"iresnet{names[depths]}", {"embedding_size": _size(state, "fc.weight")}, state)
 
 
@@ -190,10 +203,96 @@ def _renamed(key: str) -> str:
     return f"{place}layers.{_PARTS[middle[-1]]}.{leaf}"
 
 
+def _read(state: State, name: str, axis: int = 0) -> int:
+    """A size that the network can't be built without."""
+    if name not in state or state[name].ndim <= axis or state[name].shape[axis] == 0:
+        raise _Unfit(f"the file has no tensor {name!r} of the usual shape, from which a size is read")
+    return int(state[name].shape[axis])
+
+
+def _ir(state: State) -> Fitted:
+    # Without a norm between convolution and PReLU squeeze and excitation is number 5; ours has one name in all forms.
+    state = {re.sub(r"^(body\.\d+\.res_layer)\.5\.fc", r"\1.se_block.fc", key): t for key, t in state.items()}
+    units = _count(state, r"body\.(\d+)\.")
+    projected = (re.fullmatch(r"body\.(\d+)\.shortcut_layer\.0\.weight", key) for key in state)
+    # A stage begins where channels change, and only there: elsewhere the published code projects nothing.
+    stem = _read(state, "input_layer.0.weight")
+    stages = {0: stem} | {int(found.group(1)): _read(state, found.group()) for found in projected if found}
+    if len(stages) != 4:
+        raise _Unfit(f"an IR network of {units} units in {len(stages)} stages; those known have 4 stages")
+    starts = sorted(stages)
+    widths = [stages[start] for start in starts]
+    if _read(state, "output_layer.3.weight", 1) != widths[-1] * MAP * MAP:
+        raise _Unfit(f"an IR network whose last layer takes no {MAP}x{MAP} maps: it is for another input than 112 px")
+    squeeze = "body.0.res_layer.se_block.fc1.weight"
+    options = {
+        "embedding_size": _read(state, "output_layer.3.weight"),
+        "blocks": [end - start for start, end in itertools.pairwise((*starts, units))],
+        "widths": widths,
+        "stem": stem,
+        "unit": _ir_unit(state),
+        "reduction": widths[0] // _read(state, squeeze) if squeeze in state else 0,
+        "affine": "output_layer.4.weight" in state,
+    }
+    return Fitted("ir", options, state)
+
+
+def _ir_unit(state: State) -> str:
+    """The kind of unit, by the number of its last norm."""
+    norms = {"bottleneck": 8, "normed": 5}
+    return next((kind for kind, last in norms.items() if f"body.0.res_layer.{last}.running_mean" in state), "plain")
+
+
+VIT_HEADS = {
+    (256, 12, 9, 1024): 8,
+    (512, 12, 9, 2048): 8,
+    (512, 24, 9, 2048): 8,
+    (768, 24, 9, 3072): 8,
+    (1024, 48, 9, 4096): 8,
+    (512, 12, 8, 2560): 8,
+    (512, 24, 8, 1536): 16,
+}
+"""Heads of known networks by width, depth, patch and hidden channels, which no tensor's shape tells.
+
+In order: ViT-T, S, B, L and H of arcface_torch, small and base of CVLface.
+"""
+
+
+def _vit(state: State) -> Fitted:
+    state = {key: tensor for key, tensor in state.items() if key != "mask_token"}  # only training masks tokens
+    patch = _read(state, "patch_embed.proj.weight", 2)
+    width = _read(state, "patch_embed.proj.weight")
+    depth = _count(state, r"blocks\.(\d+)\.")
+    hidden = _read(state, "blocks.0.mlp.fc1.weight")
+    tokens, expected = _read(state, "pos_embed", 1), (INPUT // patch) ** 2
+    if tokens != expected:
+        raise _Unfit(
+            f"a ViT with {tokens} tokens of {patch} px; at {INPUT} px, and without a class token, there are {expected}"
+        )
+    heads = VIT_HEADS.get((width, depth, patch, hidden))
+    if heads is None:
+        raise _Unfit(
+            f"no ViT of width {width}, depth {depth}, patch {patch} px and {hidden} hidden channels is known, and a"
+            " state dict doesn't tell the number of attention heads"
+        )
+    options = {
+        "embedding_size": _read(state, "feature.2.weight"),
+        "width": width,
+        "depth": depth,
+        "heads": heads,
+        "patch": patch,
+        "hidden": hidden,
+        "qkv_bias": "blocks.0.attn.qkv.bias" in state,
+    }
+    return Fitted("vit", options, state)
+
+
 KEY_MAPS: dict[str, tuple[str, Callable[[State], Fitted]]] = {
     "iresnet": ("layer1.0.bn1.weight", _iresnet),
     "mobilefacenet-wide": ("conv_sep.layers.0.weight", _wide),
     "mobilefacenet": ("dw_conv.depthwise.weight", _inverted),
     "mobilefacenet-numbered": ("conv_23.conv.conv.weight", _numbered),
+    "ir": ("body.0.res_layer.0.weight", _ir),
+    "vit": ("feature.0.weight", _vit),
 }
 """Name of a family, the key that gives it away, and how its state becomes ours."""

@@ -169,6 +169,7 @@ def _traced(network: nn.Module) -> Listing:
     except Exception as error:
         raise Unwritable(f"the backbone can't be traced ({str(error)[:80]})") from error
     layers: list[Listed] = []
+    tensors: dict[str, Tensor] = {}
     ends = ["", ""]
     for node in graph.nodes:
         if node.op == "placeholder":
@@ -177,15 +178,29 @@ def _traced(network: nn.Module) -> Listing:
             ends[1] = str(node.args[0])
         elif node.op == "call_module":
             layers.append(_module(node, network.get_submodule(str(node.target))))
-        elif node.op == "call_function" and node.target in _WITH_NUMBERS:
-            kernel, settings = _WITH_NUMBERS[node.target](*node.args[1:])
-            layers.append(Listed(kernel, (str(node.args[0]),), node.name, settings))
-        elif node.op == "call_function" and node.target in _FUNCTIONS:
-            kernel, settings = _FUNCTIONS[node.target]
-            layers.append(Listed(kernel, tuple(str(arg) for arg in node.all_input_nodes), node.name, dict(settings)))
+        elif node.op == "get_attr":
+            tensors[node.name] = operator.attrgetter(str(node.target))(network)
+        elif node.op == "call_function":
+            layers.append(_function(node))
         else:
             raise Unwritable(f"the backbone calls {node.target}")
-    return Listing(tuple(layers), {}, ends[0], ends[1])
+    return Listing(tuple(layers), tensors, ends[0], ends[1])
+
+
+def _function(node: fx.Node) -> Listed:
+    operands = [arg for arg in node.args if isinstance(arg, fx.Node)]
+    numbers = node.args[len(operands) :]
+    # Keywords, and values among the numbers, would be left out in silence.
+    plain = not node.kwargs and [*operands, *numbers] == [*node.args] and {*node.all_input_nodes} == {*operands}
+    if plain and not numbers and node.target in _FUNCTIONS:
+        return Listed(_FUNCTIONS[node.target], tuple(map(str, operands)), node.name)
+    if plain and len(operands) == 1 and node.target in _WITH_NUMBERS:
+        try:
+            kernel, settings = _WITH_NUMBERS[node.target](*numbers)
+        except TypeError as error:
+            raise Unwritable(f"the backbone calls {node.target} with {numbers}") from error
+        return Listed(kernel, (str(operands[0]),), node.name, settings)
+    raise Unwritable(f"the backbone calls {node.target}")
 
 
 def _module(node: fx.Node, module: nn.Module) -> Listed:
@@ -198,14 +213,41 @@ def _module(node: fx.Node, module: nn.Module) -> Listed:
     return Listed(name, inputs, node.name, module=module)
 
 
-_FUNCTIONS: dict[Callable[..., Any], tuple[str, dict[str, Any]]] = {
-    operator.add: ("add", {}),
-    torch.flatten: ("flatten", {}),
-    torch.relu: ("relu", {}),
+def _flat(start: int) -> tuple[str, dict[str, Any]]:
+    # In ONNX a 0 keeps the size that is there.
+    return ("flatten", {}) if start == 1 else ("reshape", {"shape": [*[0] * start, -1]})
+
+
+def _part(index: tuple[slice, ...]) -> tuple[str, dict[str, Any]]:
+    if not all(isinstance(one, slice) for one in index):
+        raise Unwritable(f"the backbone takes {index} of a tensor")
+    cuts = {axis: one for axis, one in enumerate(index) if one != slice(None)}
+    settings = {
+        "starts": [one.start or 0 for one in cuts.values()],
+        "ends": [_TO_THE_END if one.stop is None else one.stop for one in cuts.values()],
+        "axes": list(cuts),
+        "steps": [one.step or 1 for one in cuts.values()],
+    }
+    return "slice", settings
+
+
+_TO_THE_END = 2**31
+_FUNCTIONS: dict[Callable[..., Any] | str, str] = {
+    operator.add: "add",
+    operator.mul: "mul",
+    torch.matmul: "matmul",
+    torch.relu: "relu",
+    torch.sigmoid: "sigmoid",
 }
-_WITH_NUMBERS: dict[Callable[..., Any], Callable[..., tuple[str, dict[str, Any]]]] = {
+_WITH_NUMBERS: dict[Callable[..., Any] | str, Callable[..., tuple[str, dict[str, Any]]]] = {
+    operator.getitem: _part,
+    operator.mul: lambda value: ("mul_scalar", {"value": value}),
     torch.clamp: lambda low, high: ("clamp", {"low": low, "high": high}),
-    torch.mean: lambda axes: ("reduce", {"how": "mean", "axes": list(axes), "keep": False}),
+    torch.flatten: _flat,
+    torch.mean: lambda axes, keep=False: ("reduce", {"how": "mean", "axes": list(axes), "keep": keep}),
+    torch.permute: lambda order: ("transpose", {"order": list(order)}),
+    torch.reshape: lambda shape: ("reshape", {"shape": list(shape)}),
+    torch.softmax: lambda axis: ("softmax", {"axis": axis}),
 }
 _PLAIN: dict[type[nn.Module], tuple[str, dict[str, Any]]] = {
     nn.Dropout: ("identity", {}),

@@ -13,8 +13,10 @@ from torch import nn
 from wildstyle.errors import SettingError
 from wildstyle.recognisers.architecture import ARCHITECTURE
 from wildstyle.recognisers.backbones.inverted import mobilefacenet
+from wildstyle.recognisers.backbones.ir import ir
 from wildstyle.recognisers.backbones.iresnet import iresnet
 from wildstyle.recognisers.backbones.mobilefacenet import demo, mobilefacenet_wide, tiny
+from wildstyle.recognisers.backbones.vit import vit
 
 
 def _iresnet(*blocks: int) -> Callable[..., nn.Module]:
@@ -26,6 +28,7 @@ def _iresnet(*blocks: int) -> Callable[..., nn.Module]:
 
 _BUILDERS: dict[str, Callable[..., nn.Module]] = {
     "demo": demo,
+    "ir": ir,
     "iresnet18": _iresnet(2, 2, 2, 2),
     "iresnet34": _iresnet(3, 4, 6, 3),
     "iresnet50": _iresnet(3, 4, 14, 3),
@@ -33,6 +36,7 @@ _BUILDERS: dict[str, Callable[..., nn.Module]] = {
     "mobilefacenet": mobilefacenet,
     "mobilefacenet-wide": mobilefacenet_wide,
     "tiny": tiny,
+    "vit": vit,
 }
 
 
