@@ -14,6 +14,7 @@ from wildstyle.adaptation.gating import (
     Knees,
     QualitySettings,
     Trial,
+    TrialFaces,
     Worse,
     assemble,
     choose_knees,
@@ -238,7 +239,9 @@ def test_gate_by_trial_leaves_the_clean_faces_alone(recogniser: Recogniser) -> N
     quality = QualityNetwork()
     with torch.no_grad():  # clean pictures are rich in detail: read it off the first filters
         quality.features[0].weight.zero_()  # type: ignore[union-attr, operator]
-    found = gate_by_trial(recogniser, replace(recogniser, network=Detail()), quality, worse(), Many(), Many())
+    found = gate_by_trial(
+        recogniser, replace(recogniser, network=Detail()), quality, TrialFaces(Many(), worse(), Many())
+    )
     assert found.knees.clean_above >= 0.95
     assert found.knees.upper < 48.0
     assert found.adapted_share == 0.0

@@ -52,7 +52,6 @@ def embed_source(
     cache: EmbeddingCache | None = None,
     workers: int = 2,
     engine: str = "auto",
-    known_sizes: bool = False,
 ) -> Embeddings:
     """Embed faces of ``source`` (all, or ``indices`` in that order), reading ahead with threads.
 
@@ -62,7 +61,6 @@ def embed_source(
         batch: faces a forward pass.
         cache: where embeddings are remembered; None computes all of them.
         engine: "auto", "torch" or "onnxruntime".
-        known_sizes: let a recogniser with a gate know the size of each face before alignment, where its record has it.
 
     Raises:
         ContractError: a face has another size than the contract says.
@@ -78,7 +76,7 @@ def embed_source(
         shelf = None
         if cache is not None:
             shelf = stack.enter_context(cache.shelf(recogniser.hash, recogniser.contract.embedding_size))
-        filling = _Filling(recogniser, run, shelf, len(wanted), known_sizes and recogniser.takes_sizes)
+        filling = _Filling(recogniser, run, shelf, len(wanted))
         for row, face in enumerate(stream(source, wanted, workers=workers, read_ahead=max(64, batch))):
             filling.take(row, face)
             if len(filling.waiting) == batch:
@@ -90,11 +88,9 @@ def embed_source(
 class _Filling:
     """Rows being filled: remembered ones at once, the others in batches."""
 
-    def __init__(
-        self, recogniser: Recogniser, run: Embedder, shelf: Shelf | None, count: int, known_sizes: bool
-    ) -> None:
+    def __init__(self, recogniser: Recogniser, run: Embedder, shelf: Shelf | None, count: int) -> None:
         self.contract = recogniser.contract
-        self.known_sizes = known_sizes
+        self.known_sizes = recogniser.known_sizes and recogniser.takes_sizes
         self.run = run
         self.shelf = shelf
         self.vectors = np.full((count, self.contract.embedding_size), np.nan, np.float32)

@@ -27,13 +27,13 @@ from wildstyle.recognisers.tensor_file import tensor_bytes
 from wildstyle.runs.atomic import write_bytes
 
 ARCHITECTURE_KEY = "wildstyle.architecture"
-SUFFIXES = (".onnx", ".safetensors", ".pt", ".pth")
+SUFFIXES = (".onnx", ".safetensors", ".pt", ".pth", ".ckpt")
 
 Stated = RecogniserContract | Preprocessing | str | None
 
 
 def load_recogniser(path: str | Path, *, contract: Stated = None, key_map: str | None = None) -> Recogniser:
-    """Read a recogniser from ``.onnx``, ``.safetensors``, ``.pt`` or ``.pth``, in evaluation mode on the CPU.
+    """Read a recogniser: one of the ``SUFFIXES``; in evaluation mode, on the CPU.
 
     Args:
         contract: what the user says of it: a contract, or text such as ``"rgb,pm1"``; needed where the

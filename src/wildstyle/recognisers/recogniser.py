@@ -31,10 +31,12 @@ class Recogniser:
     Attributes:
         network: maps (N, 3, H, W) float32, normalised by the contract, to raw embeddings (N, D) float32.
         contract: how faces become network input and what the embedding promises.
+        known_sizes: tell a network with a gate the size of each face before alignment, where its record has it.
     """
 
     network: nn.Module
     contract: RecogniserContract
+    known_sizes: bool = False
 
     def raw(self, images: Tensor, sizes: Tensor | None = None) -> Tensor:
         """Embeddings before normalisation, whose length may carry quality.
@@ -77,6 +79,8 @@ class Recogniser:
         """sha256 of architecture, weights and preprocessing as 64 hex digits; equal hash, equal embeddings."""
         digest = hashlib.sha256(json.dumps(describe(self.network), sort_keys=True).encode())
         digest.update(json.dumps(self.contract.preprocessing(), sort_keys=True).encode())
+        if self.known_sizes:
+            digest.update(b"known sizes")
         for name, tensor in sorted(self.network.state_dict().items()):
             stored = tensor.detach().cpu().contiguous()
             digest.update(f"{name}|{stored.dtype}|{tuple(stored.shape)}|".encode())

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from wildstyle.errors import SettingError, WildstyleError
 from wildstyle.recognisers import read_contract
+from wildstyle.recognisers.files import SUFFIXES
 from wildstyle.report import Licence
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 _LICENCE_FILES = ("LICENSE*", "LICENCE*", "COPYING*")
 _READMES = ("README*", "DATASET*.md", "DATASHEET*")
-_MODELS = (".onnx", ".safetensors", ".pt", ".pth")
+_MODELS = SUFFIXES
 _LONGEST = 200_000
 _HEADING = re.compile(r"^\W*(?:the )?licen[cs]e\b", re.IGNORECASE)
 

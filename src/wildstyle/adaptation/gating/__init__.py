@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wildstyle.adaptation.gating.assembling import Gated, assemble, gate_by_trial, some_faces
+from wildstyle.adaptation.gating.assembling import Gated, TrialFaces, assemble, gate_by_trial, some_faces
 from wildstyle.adaptation.gating.effective_size import SizeCurve, shrunk, size_curve
 from wildstyle.adaptation.gating.knees import Knees, Trial, choose_knees
 from wildstyle.adaptation.gating.teaching import QualitySettings, TaughtQuality, log_sizes, settle, teach_quality
@@ -15,6 +15,7 @@ __all__ = [
     "SizeCurve",
     "TaughtQuality",
     "Trial",
+    "TrialFaces",
     "Worse",
     "assemble",
     "choose_knees",

@@ -51,16 +51,30 @@ def assemble(untouched: Recogniser, adapted: Recogniser, quality: QualityNetwork
     return replace(adapted, network=network.requires_grad_(False), contract=contract)
 
 
+@dataclass(frozen=True, slots=True)
+class TrialFaces:
+    """What knees are tried on.
+
+    Attributes:
+        held: clean faces that neither side has learnt from; at most 600 are used. No labels.
+        worse: makes faces of every quality of them.
+        footage: the target's faces, so that the qualities that occur there count; at most 400 are looked at.
+        seed: of the choice of faces, and of how they are made worse.
+    """
+
+    held: FaceSource
+    worse: Worse
+    footage: FaceSource | None = None
+    seed: int = 0
+
+
 @torch.no_grad()
 def gate_by_trial(
     untouched: Recogniser,
     adapted: Recogniser,
     quality: QualityNetwork,
-    worse: Worse,
-    held: FaceSource,
-    footage: FaceSource | None,
+    faces: TrialFaces,
     *,
-    seed: int = 0,
     clean_above: float = 0.95,
 ) -> Gated:
     """Choose the knees on clean faces that were put aside, and put the gate together.
@@ -68,19 +82,16 @@ def gate_by_trial(
     Args:
         untouched, adapted: before and after.
         quality: taught for ``untouched``.
-        worse: makes faces of every quality.
-        held: clean faces that neither side has learnt from; at most 600 are used. No labels.
-        footage: the target's faces, so that the qualities that occur there count; at most 400 are looked at.
-        seed: of the faces, and of how they are made worse.
+        faces: what to try them on.
         clean_above: share of clean faces that stay exactly as they were.
 
     Raises:
         NotMeasurable: too few faces, or a clean set that is not clean.
     """
-    images = some_faces(held, TRIED, seed)
-    seeds = torch.from_numpy(sample_seeds(item_rng(seed, "knees"), len(images)))
-    shown = worse(images, seeds)
-    there = some_faces(footage, LOOKED_AT, seed) if footage is not None else images[:0]
+    images = some_faces(faces.held, TRIED, faces.seed)
+    seeds = torch.from_numpy(sample_seeds(item_rng(faces.seed, "knees"), len(images)))
+    shown = faces.worse(images, seeds)
+    there = images[:0] if faces.footage is None else some_faces(faces.footage, LOOKED_AT, faces.seed)
     on_footage = _array(log_sizes(quality, untouched, there)) if len(there) else np.empty(0)
     trial = Trial(
         clean=_embedded(untouched, images),
