@@ -19,7 +19,15 @@ from accelerate import Accelerator
 from torch import nn
 
 from record import record
-from wildstyle.adaptation import AdaptSettings, AdaptTask, ArcFaceHead, GuidanceSettings, StyleTwins
+from wildstyle.adaptation import (
+    AdaptSettings,
+    AdaptTask,
+    GuidanceSettings,
+    HeadSettings,
+    IdentityHead,
+    StyleTwins,
+    build_head,
+)
 from wildstyle.adaptation.batches import AdaptBatch
 from wildstyle.recognisers import Recogniser, RecogniserContract, build_backbone
 from wildstyle.synthesis import Generator
@@ -48,11 +56,16 @@ def batch_of(count: int, share: float, axes: int) -> AdaptBatch:
     )
 
 
+def head_of(subject: Recogniser) -> IdentityHead:
+    """A fresh ArcFace head."""
+    return build_head(HeadSettings(), CLASSES, subject.contract.embedding_size)
+
+
 def task_of(subject: Recogniser, generator: Generator, *, labelled: bool) -> AdaptTask:
     """The shipped task: with a head and nothing else as CFSM trains, or label-free."""
-    terms = {"head": "arcface", "twin_weight": 0.0, "retention_weight": 0.0} if labelled else {}
+    terms = {"head": HeadSettings(), "twin_weight": 0.0, "retention_weight": 0.0} if labelled else {}
     settings = AdaptSettings(synthetic_share=SHARE, learning_rate=1e-6, **terms)
-    head = ArcFaceHead(CLASSES, subject.contract.embedding_size) if labelled else None
+    head = head_of(subject) if labelled else None
     task = AdaptTask(subject, StyleTwins(generator, GuidanceSettings()), settings, head)
     task.attach(Accelerator(cpu=True))
     return task
@@ -61,7 +74,7 @@ def task_of(subject: Recogniser, generator: Generator, *, labelled: bool) -> Ada
 def as_published(subject: Recogniser, generator: Generator, batch: AdaptBatch) -> Callable[[], None]:
     """The published order of work: every image guided and synthesised, generator not frozen, second pass with graph."""
     student = subject.trainable_copy()
-    head = ArcFaceHead(CLASSES, subject.contract.embedding_size)
+    head = head_of(subject)
     optimiser = torch.optim.AdamW([*student.network.parameters(), *head.parameters()], lr=1e-6)
     count = len(batch.images)
     start = batch_of(count, 1.0, generator.axes).codes
@@ -83,7 +96,7 @@ def as_published(subject: Recogniser, generator: Generator, batch: AdaptBatch) -
 def bare(subject: Recogniser, batch: AdaptBatch) -> Callable[[], None]:
     """The least a step can be: forward, loss, backward, AdamW, in plain torch."""
     network = subject.trainable_copy().network.to(memory_format=torch.channels_last)
-    head = ArcFaceHead(CLASSES, subject.contract.embedding_size)
+    head = head_of(subject)
     optimiser = torch.optim.AdamW([*network.parameters(), *head.parameters()], lr=1e-6)
 
     def step() -> None:

@@ -117,13 +117,25 @@ def split(faces: FaceSource, every: int) -> tuple[FaceSource, FaceSource]:
 
 def fit_kind(kind: str, material: Material, seed: int, plan: LoopPlan, folder: Path) -> None:
     """One that is learnt, with its own settings."""
-    settings = replace(FitSettings(), kind=kind.removesuffix(EARLY), seed=seed)
+    settings = settings_of(kind, seed)
     fitted = fit_generator(material.source, material.footage, material.identity, settings, folder / "work", plan=plan)
     notes = {"seconds": fitted.loop.seconds, "steps": fitted.loop.steps, "images": fitted.loop.steps * settings.batch}
     notes["complaints"] = [str(one) for one in fitted.complaints]
     save_generator(fitted.generator, folder / "generator.safetensors", notes)
     write_json(folder / "fit.json", notes | {"diagnostics": fitted.diagnostics.as_record()})
     write_json(folder / "axes.json", [axis.as_record() for axis in fitted.axes])
+
+
+def settings_of(arm: str, seed: int) -> FitSettings:
+    """The shipped settings of an arm, with the one change an ablation makes."""
+    if arm in ABLATIONS:
+        return ABLATIONS[arm](replace(FitSettings(), seed=seed))
+    return replace(FitSettings(), kind=arm.removesuffix(EARLY), seed=seed)
+
+
+def without(*losses: str) -> Callable[[FitSettings], FitSettings]:
+    """Settings in which these terms of the loss weigh nothing."""
+    return lambda settings: replace(settings, weights=replace(settings.weights, **dict.fromkeys(losses, 0.0)))
 
 
 def fit_ready(kind: str, material: Material, seed: int, plan: LoopPlan, folder: Path) -> None:
@@ -142,6 +154,15 @@ def fit_chain(kind: str, material: Material, seed: int, plan: LoopPlan, folder: 
 
 EARLY = "-early"  # after as many images as the published generator has seen, by --steps
 CHAINED = ("network", "camera")
+ABLATIONS: dict[str, Callable[[FitSettings], FitSettings]] = {
+    "short": lambda settings: settings,  # what the others are compared with, at the same --steps
+    "no-adversary": without("adversarial"),
+    "no-statistics": without("statistics"),
+    "no-support": without("support"),
+    "no-direction": without("direction"),
+    "no-average": lambda settings: replace(settings, average=0.0),
+    "no-bound": lambda settings: replace(settings, generator=replace(settings.generator, faint=None)),
+}
 FITS: dict[str, Callable[[str, Material, int, LoopPlan, Path], None]] = {
     "default": fit_kind,
     f"default{EARLY}": fit_kind,
@@ -151,6 +172,7 @@ FITS: dict[str, Callable[[str, Material, int, LoopPlan, Path], None]] = {
     "blind": fit_ready,
     "blind-adaface": fit_ready,
     "chain": fit_chain,
+    **dict.fromkeys(ABLATIONS, fit_kind),
 }
 
 

@@ -13,6 +13,8 @@ from record import RESULTS, record
 COMMAND = "python benchmarks/synthesis_quality.py summary"
 ORDER = ("default", "default-early", "released", "network", "camera", "chain", "blind", "blind-adaface")
 
+ABLATED = ("short", "no-bound", "no-adversary", "no-statistics", "no-support", "no-direction", "no-average")
+
 Figure = Callable[[dict[str, Any]], float]
 
 
@@ -76,10 +78,13 @@ def summarise(folder: Path) -> None:
     for path in sorted(folder.glob("*.json")):
         found = json.loads(path.read_text(encoding="utf-8"))
         arms.setdefault(found["arm"], []).append(found)
-    rows = [row_of(name, arms[name]) for name in (*ORDER, *sorted(set(arms) - set(ORDER))) if name in arms]
+    rows = [row_of(name, arms[name]) for name in ORDER if name in arms]
     ends = next(iter(arms.values()))[0]
     rows += [end_row("untouched source", ends, "source"), end_row("other half of the footage", ends, "footage half")]
     keep_table("synthesis-arms", ["generator", "seeds", *FIGURES], rows)
+    changed = [row_of(name, arms[name]) for name in ABLATED if name in arms]
+    if changed:
+        keep_table("synthesis-ablations", ["fit", "seeds", *FIGURES], changed)
     if "default" in arms:
         keep_records(arms)
 
