@@ -25,6 +25,7 @@ from wildstyle.adaptation import (
     GuidanceSettings,
     HeadSettings,
     IdentityHead,
+    Lessons,
     StyleTwins,
     build_head,
 )
@@ -53,6 +54,7 @@ def batch_of(count: int, share: float, axes: int) -> AdaptBatch:
         2.5 * codes / codes.norm(dim=1, keepdim=True).clamp_min(1e-9),
         torch.arange(twins),
         torch.randint(CLASSES, (count,), generator=drawn),
+        torch.arange(count),
     )
 
 
@@ -66,7 +68,7 @@ def task_of(subject: Recogniser, generator: Generator, *, labelled: bool) -> Ada
     terms = {"head": HeadSettings(), "twin_weight": 0.0, "retention_weight": 0.0} if labelled else {}
     settings = AdaptSettings(synthetic_share=SHARE, learning_rate=1e-6, **terms)
     head = head_of(subject) if labelled else None
-    task = AdaptTask(subject, StyleTwins(generator, GuidanceSettings()), settings, head)
+    task = AdaptTask(subject, StyleTwins(generator, GuidanceSettings()), settings, Lessons(head=head))
     task.attach(Accelerator(cpu=True))
     return task
 

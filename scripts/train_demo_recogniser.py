@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from wildstyle.adaptation.heads.arcface import ArcFaceHead
+from wildstyle.adaptation.heads import HeadSettings, IdentityHead, build_head
 from wildstyle.faces import ManifestSource, open_faces, read_manifest
 from wildstyle.madeup import MadeUpSet, write_made_up_set
 from wildstyle.madeup.datasets import RENDERER_VERSION
@@ -98,7 +98,7 @@ class Training:
     """Network, head, optimiser, and how many epochs they have seen."""
 
     network: nn.Module
-    head: ArcFaceHead
+    head: IdentityHead
     optimiser: torch.optim.Optimizer
     epoch: int = 0
 
@@ -108,7 +108,8 @@ class Training:
         torch.manual_seed(plan.seed)
         network = build_backbone(BACKBONE, embedding_size=EMBEDDING_SIZE)
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        head = ArcFaceHead(classes, EMBEDDING_SIZE, scale=32.0, margin=plan.margin, seed=plan.seed)
+        arcface = HeadSettings(name="arcface", scale=32.0, margin=plan.margin)
+        head = build_head(arcface, classes, EMBEDDING_SIZE, seed=plan.seed)
         groups: list[dict[str, Any]] = [
             {"params": [p for p in network.parameters() if p.ndim > 1], "weight_decay": 0.05},
             {"params": [p for p in network.parameters() if p.ndim <= 1]},

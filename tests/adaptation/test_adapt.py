@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import os
 import signal
 from collections import Counter
@@ -12,18 +13,26 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from accelerate import Accelerator
 from toy_faces import AXES, SIZE, ToyGenerator, ToySource, recogniser
 
 from wildstyle.adaptation import (
     AdaptedRecogniser,
     AdaptSettings,
+    AdaptTask,
     GuidanceSettings,
+    HeadSettings,
+    Lessons,
     Objective,
+    StyleTwins,
     TwinRequest,
     Twins,
     adapt_recogniser,
 )
+from wildstyle.adaptation.adapt import _head
 from wildstyle.adaptation.batches import SourceBatches, StyleRange
+from wildstyle.adaptation.heads import class_centres, first_faces
+from wildstyle.adaptation.heads.kinds import all_kinds
 from wildstyle.adaptation.weights import WeightAverage
 from wildstyle.errors import ContractError, InputError, Interrupted, LabelError, SettingError
 from wildstyle.faces.source import Subset
@@ -167,11 +176,13 @@ def test_batch_statistics_stay_the_teachers(tmp_path: Path) -> None:
     "settings",
     [
         SETTINGS,
-        AdaptSettings(batch=8, head="arcface", average=0.9, synthetic_share=0.25),
+        AdaptSettings(batch=8, head=HeadSettings(), average=0.9, synthetic_share=0.25),
         AdaptSettings(batch=8, guidance=GuidanceSettings(enabled=False), synthetic_share=1.0),
-        AdaptSettings(batch=8, head="arcface", twin_weight=0.0, retention_weight=0.0),
+        AdaptSettings(batch=8, head=HeadSettings(), twin_weight=0.0, retention_weight=0.0),
+        AdaptSettings(batch=8, head=HeadSettings(name="adaface", rate=0.7, negatives=8)),
+        AdaptSettings(batch=8, head=HeadSettings(name="triplet-violating")),
     ],
-    ids=["default", "head and average", "unguided", "head alone"],
+    ids=["default", "head and average", "unguided", "head alone", "head with statistics and draws", "triplets"],
 )
 def test_interrupted_and_resumed_is_bit_identical(tmp_path: Path, settings: AdaptSettings) -> None:
     whole = adapt(tmp_path / "whole", settings)
@@ -198,16 +209,58 @@ def test_any_share_trains(tmp_path: Path, share: float) -> None:
 def test_labels_are_used_only_with_a_head(tmp_path: Path) -> None:
     plain = [adapt(tmp_path / str(labelled), source=ToySource(labelled=labelled)) for labelled in (True, False)]
     assert all(torch.equal(a, b) for a, b in zip(weights(plain[0]), weights(plain[1]), strict=True))
-    with_head = adapt(tmp_path / "head", AdaptSettings(batch=8, head="arcface"))
+    with_head = adapt(tmp_path / "head", AdaptSettings(batch=8, head=HeadSettings()))
     assert with_head.loop_result.values["head"] > 0
     with pytest.raises(LabelError, match="24 of 24 clean faces have no label"):
-        adapt(tmp_path / "none", AdaptSettings(batch=8, head="arcface"), source=ToySource(labelled=False))
+        adapt(tmp_path / "none", AdaptSettings(batch=8, head=HeadSettings()), source=ToySource(labelled=False))
+
+
+@pytest.mark.parametrize("name", sorted(all_kinds()))
+def test_every_head_trains(tmp_path: Path, name: str) -> None:
+    norms = {"norms": (0.1, 30.0), "regulariser": 2000.0} if name == "magface" else {}
+    settings = AdaptSettings(batch=8, head=HeadSettings(name=name, **norms))
+    found = adapt(tmp_path, settings, plan=LoopPlan(steps=2, device="cpu"))
+    assert math.isfinite(found.loop_result.values["head"])
+
+
+def begun(head: HeadSettings) -> Any:
+    source = ToySource()
+    labels = np.arange(len(source)) % 3
+    return _head(recogniser(), source, labels, AdaptSettings(head=head))
+
+
+def test_a_head_begins_where_the_recogniser_puts_people() -> None:
+    source, labels = ToySource(), np.arange(24) % 3
+    centres = class_centres(recogniser(), source, labels)
+    for name in ("arcface", "sface"):
+        torch.testing.assert_close(begun(HeadSettings(name=name)).centres.detach(), centres)
+    raw, people = first_faces(recogniser(), source, labels)
+    assert sorted(people.tolist()) == [0] * 4 + [1] * 4 + [2] * 4
+    own = (torch.nn.functional.normalize(raw) * centres[people]).sum(dim=1)
+    level = begun(HeadSettings(name="curricularface")).rule.t
+    assert level.item() == pytest.approx(own.mean().item(), abs=1e-6)
+    assert level > 0.5
+    statistics = begun(HeadSettings(name="adaface")).rule
+    assert statistics.mean.item() == pytest.approx(raw.norm(dim=1).mean().item(), rel=1e-5)
+    assert statistics.deviation.item() == pytest.approx(raw.norm(dim=1).std().item(), rel=1e-4)
+
+
+def test_guidance_leaves_the_statistics_of_a_head() -> None:
+    head = begun(HeadSettings(name="adaface", pace=0.5))
+    settings = AdaptSettings(
+        batch=8, head=HeadSettings(name="adaface", pace=0.5), twin_weight=0.0, retention_weight=0.0
+    )
+    task = AdaptTask(recogniser(), StyleTwins(ToyGenerator(), settings.guidance), settings, Lessons(head=head))
+    task.attach(Accelerator(cpu=True))
+    before = copy.deepcopy(head.state_dict())
+    task._prepare(maker(0.5)(0)._replace(labels=torch.arange(8) % 3))
+    assert all(torch.equal(value, before[name]) for name, value in head.state_dict().items())
 
 
 def test_one_person_only_is_refused_with_a_head_and_fine_without(tmp_path: Path) -> None:
     alone = Subset(ToySource(), list(range(0, 24, 3)))
     with pytest.raises(LabelError, match="at least two people"):
-        adapt(tmp_path, AdaptSettings(batch=8, head="arcface"), source=alone)
+        adapt(tmp_path, AdaptSettings(batch=8, head=HeadSettings()), source=alone)
     adapt(tmp_path, source=alone)
 
 
@@ -272,8 +325,7 @@ def test_an_average_by_hand() -> None:
         ({"twin_weight": 0.0, "retention_weight": 0.0}, "nothing is learnt"),
         ({"synthetic_share": 0.0, "retention_weight": 0.0}, "nothing is learnt"),
         ({"learning_rate": 0.0}, "learning_rate"),
-        ({"head": "softmax"}, "head"),
-        ({"head_margin": 2.0}, "head_margin"),
+        ({"head": "arcface"}, "head"),
         ({"average": 1.0}, "average"),
         ({"max_magnitude": 0.0}, "max_magnitude"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -177,7 +178,82 @@ def test_flags_come_back_for_shared_modules() -> None:
     assert shared.weight.requires_grad
 
 
-@pytest.mark.parametrize("changes", [{"radius": 0.0}, {"radius": float("nan")}, {"steps": 0}])
+def test_a_step_along_the_gradient_is_as_long_as_one_along_its_signs() -> None:
+    generator = ToyGenerator().eval()
+    start = point(generator)
+    signs, _ = run(start, generator, radius=0.2)
+    slope, after = run(start, generator, radius=0.2, method="gradient")
+    for found in (signs, slope):
+        torch.testing.assert_close((found.codes - start.codes).norm(dim=1), torch.full((N,), 0.2 * AXES**0.5))
+    assert after.mean() > slope.loss_before
+    direction = slope.codes - start.codes
+    assert torch.equal(direction.sign(), (signs.codes - start.codes).sign())
+    assert direction.abs().std(dim=1).min() > 0.01, "a gradient is not a corner"
+
+
+def test_many_steps_along_the_gradient_stay_in_the_ball() -> None:
+    generator = ToyGenerator().eval()
+    start = point(generator)
+    found, _ = run(start, generator, radius=0.3, steps=4, method="gradient")
+    assert (found.codes - start.codes).norm(dim=1).max() <= 0.3 * AXES**0.5 + 1e-5
+
+
+def test_random_control_moves_as_far_looks_at_no_loss_and_depends_on_the_seed_alone() -> None:
+    generator = ToyGenerator().eval()
+    start = point(generator)
+    broken = Objective(lambda x: pytest.fail("looked at"), ())
+    found = guide(generator, start, broken, GuidanceSettings(method="random", radius=0.2), max_magnitude=6.0)
+    torch.testing.assert_close((found.codes - start.codes).abs(), torch.full((N, AXES), 0.2))
+    part = StylePoint(start.images[3:5], start.content[3:5], start.codes[3:5], start.seeds[3:5])
+    alone, _ = run(part, generator, method="random", radius=0.2)
+    assert torch.equal(alone.codes, found.codes[3:5])
+    assert (found.codes > start.codes).float().mean().item() == pytest.approx(0.5, abs=0.25)
+
+
+def test_restarts_never_end_lower_and_stay_in_the_box() -> None:
+    generator = ToyGenerator().eval()
+    start = point(generator)
+    rugged = Objective(lambda x: torch.sin(300 * x.mean(dim=(1, 2, 3))), ())
+    ends = []
+    for restarts in (0, 3):
+        settings = GuidanceSettings(steps=2, restarts=restarts)
+        found = guide(generator, start, rugged, settings, max_magnitude=6.0)
+        assert (found.codes - start.codes).abs().max() <= 0.314 + 1e-6
+        with torch.no_grad():
+            ends.append(rugged.per_image(start.shown(generator, found.codes)))
+    assert (ends[1] >= ends[0] - 1e-6).all()
+    assert (ends[1] > ends[0] + 0.01).any()
+
+
+def test_styles_that_lose_the_person_are_taken_back() -> None:
+    generator = ToyGenerator().eval()
+    start = point(generator)
+    objective, _ = against_teacher(start)
+    free, _ = run(start, generator)
+    with torch.no_grad():
+        likeness = start.shown(generator, free.codes).mean(dim=(1, 2, 3))  # stands for a cosine
+    bound = float(likeness.median())
+    asked = replace(objective, similarity=lambda x: x.mean(dim=(1, 2, 3)))
+    found = guide(generator, start, asked, GuidanceSettings(least_similarity=bound), max_magnitude=6.0)
+    lost = likeness < bound
+    assert 0 < int(lost.sum()) < N
+    torch.testing.assert_close(found.codes[lost], start.codes[lost])
+    torch.testing.assert_close(found.codes[~lost], free.codes[~lost])
+    assert found.taken_back.item() == pytest.approx(lost.float().mean().item())
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"radius": 0.0},
+        {"radius": float("nan")},
+        {"steps": 0},
+        {"restarts": -1},
+        {"share": 1.5},
+        {"least_similarity": 2.0},
+        {"method": "newton"},
+    ],
+)
 def test_settings_without_sense_are_refused_by_guidance(changes: dict[str, Any]) -> None:
     with pytest.raises(SettingError):
         GuidanceSettings(**changes)

@@ -9,20 +9,30 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from wildstyle.adaptation.batches import SourceBatches, StyleRange
-from wildstyle.adaptation.heads import ArcFaceHead, class_centres
+from wildstyle.adaptation.distilling import SpaceMap
+from wildstyle.adaptation.drawing import MixedDraws, Order, PeopleDraws
+from wildstyle.adaptation.heads import IdentityHead, build_head, first_faces
+from wildstyle.adaptation.lessons import Lessons, StrongTeacher
+from wildstyle.adaptation.material import Material
 from wildstyle.adaptation.settings import AdaptSettings
 from wildstyle.adaptation.task import AdaptTask
 from wildstyle.adaptation.twins import StyleTwins, TwinMaker
-from wildstyle.errors import LabelError
+from wildstyle.adaptation.weights import digest
+from wildstyle.errors import ContractError, LabelError, SettingError
+from wildstyle.faces.joined import Joined
 from wildstyle.faces.labels import labels_of
 from wildstyle.faces.source import FaceSource
-from wildstyle.recognisers import Recogniser
+from wildstyle.randomness import item_rng
+from wildstyle.recognisers import Recogniser, embed_source
 from wildstyle.synthesis import StyleGenerator
 from wildstyle.training import Draws, LoopPlan, LoopResult, Progress, processes, train
 from wildstyle.training.metrics import read_metrics
+
+MAPPED = 1024
+"""Clean faces on which the map to a stronger teacher's space begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +70,7 @@ class AdaptedRecogniser:
 def adapt_recogniser(
     recogniser: Recogniser,
     generator: StyleGenerator | TwinMaker,
-    source: FaceSource,
+    material: FaceSource | Material,
     settings: AdaptSettings,
     folder: Path,
     *,
@@ -72,29 +82,142 @@ def adapt_recogniser(
     Args:
         recogniser: the one to adapt; the teacher too.
         generator: a fitted generator, or any other maker of twins.
-        source: clean faces, aligned as the recogniser wants them. Labels are used only with a head.
+        material: clean faces, or those with what else there is to learn from.
         settings: what is learnt, and how fast.
         folder: holds checkpoints and ``metrics.jsonl``; the same call continues what it holds.
-        plan: how long; its identity is extended by recogniser, twins, settings and source.
+        plan: how long; its identity is extended by recogniser, twins, settings and material.
         on_step: called after each step.
 
     Raises:
         LabelError: a head was asked for and a face has no label, or there is one person only.
         ContractError: the faces have another size than the recogniser takes.
-        Interrupted, Diverged, StorageError, SettingError: as ``training.train`` does.
+        SettingError: settings and material don't fit; or as ``training.train`` does.
+        Interrupted, Diverged, StorageError: as ``training.train`` does.
     """
-    twins = _maker(generator, settings)
+    given = material if isinstance(material, Material) else Material(material)
+    source, twins = given.source, _maker(generator, settings)
     labels = _numbered(source)
-    task = AdaptTask(recogniser, twins, settings, _head(recogniser, source, labels, settings))
-    rank, world = processes()
-    draws = Draws(count=len(source), batch=settings.batch, seed=plan.seed, rank=rank, world=world)
-    styles = StyleRange(twins.axes, twins.max_magnitude)
-    batches = SourceBatches(source, draws, settings.synthetic_share, styles, labels)
-    identity = "; ".join(
-        [plan.identity, recogniser.hash, twins.fingerprint(), str(settings), f"{source.name} {len(source)}"]
+    head = _head(recogniser, source, labels, settings)
+    faces, labels = _with_footage(given, labels, settings)
+    lessons = Lessons(
+        head=head,
+        strong=_strong(recogniser, given, plan.seed),
+        bank=_bank(recogniser, source, settings, plan.seed),
+        quality=given.quality,
+        faces=len(faces),
+        unlabelled=head is not None and bool((labels < 0).any()),
     )
+    task = AdaptTask(recogniser, twins, settings, lessons)
+    styles = StyleRange(twins.axes, twins.max_magnitude)
+    order = _order(given, labels, settings, plan.seed, 1 if head is None else head.faces_each)
+    batches = SourceBatches(faces, order, settings.synthetic_share, styles, labels)
+    _check_shares(settings, batches, lessons)
+    identity = "; ".join([plan.identity, recogniser.hash, twins.fingerprint(), str(settings), _said_of(given)])
     result = train(task, batches, replace(plan, identity=identity), Path(folder), on_step=on_step)
     return AdaptedRecogniser(_signed(task.adapted(), recogniser), result, _diagnose(Path(folder), result, batches))
+
+
+def _said_of(material: Material) -> str:
+    """Text that changes when the material does."""
+    parts = [f"{faces.name} {len(faces)}" for faces in (material.source, material.footage) if faces is not None]
+    if material.strong is not None:
+        parts.append(material.strong.hash)
+    if material.quality is not None:
+        parts.append(digest(material.quality.state_dict()))
+    return "; ".join(parts)
+
+
+def _with_footage(
+    material: Material, labels: NDArray[np.int64], settings: AdaptSettings
+) -> tuple[FaceSource, NDArray[np.int64]]:
+    """All faces that are drawn from, and their labels."""
+    if settings.footage_share == 0:
+        return material.source, labels
+    if material.footage is None:
+        raise SettingError(
+            f"footage_share is {settings.footage_share}, but no footage was given",
+            where="adaptation",
+            remedy="give the footage as material, or set footage_share to 0",
+        )
+    joined = Joined([material.source, material.footage], name=f"{material.source.name} + {material.footage.name}")
+    return joined, np.concatenate([labels, np.full(len(material.footage), -1, np.int64)])
+
+
+def _order(material: Material, labels: NDArray[np.int64], settings: AdaptSettings, seed: int, faces_each: int) -> Order:
+    """Which faces come when: one after the other or several a person, some of the footage among them."""
+    rank, world = processes()
+    count = len(material.source)
+    theirs = round(settings.footage_share * settings.batch)
+    ours = settings.batch - theirs
+    alone = (rank, world) if theirs == 0 else (0, 1)
+    first: Order = (
+        Draws(count, ours, seed, *alone)
+        if faces_each == 1
+        else PeopleDraws(labels[:count], ours, faces_each, seed, *alone)
+    )
+    if theirs == 0 or material.footage is None:
+        return first
+    if settings.batch % world:
+        raise SettingError(
+            f"a batch of {settings.batch} can't be shared by {world} processes", remedy=f"use a multiple of {world}"
+        )
+    return MixedDraws(first, Draws(len(material.footage), theirs, seed + 1), count, rank, world)
+
+
+def _check_shares(settings: AdaptSettings, batches: SourceBatches, lessons: Lessons) -> None:
+    """Processes that share a head's centres must each have something to show them."""
+    _, world = processes()
+    if settings.head is None or not settings.head.sharded or world == 1:
+        return
+    if 0 < batches.twins < world:
+        raise SettingError(
+            f"{batches.twins} twins a step can't be spread over {world} processes that share the head's centres",
+            remedy="use a larger batch or synthetic_share, or don't shard the head",
+        )
+    if settings.guidance.enabled and settings.guidance.share < 1:
+        raise SettingError(
+            f"processes that share a head's centres can't guide a share of {settings.guidance.share} of the twins",
+            remedy="set guidance.share to 1, or don't shard the head",
+        )
+    if lessons.unlabelled:
+        raise SettingError(
+            "footage has no labels, and processes that share a head's centres must show it equally many faces",
+            remedy="set footage_share to 0, or don't shard the head",
+        )
+
+
+def _bank(recogniser: Recogniser, source: FaceSource, settings: AdaptSettings, seed: int) -> Tensor | None:
+    """Embeddings of clean faces by the untouched recogniser, where a loss asks for them."""
+    if not settings.asks_bank:
+        return None
+    chosen = np.sort(item_rng(seed, "bank").permutation(len(source))[: settings.bank])
+    found = embed_source(recogniser.frozen_copy(), source, indices=[int(index) for index in chosen])
+    return torch.from_numpy(found.vectors[found.ok])
+
+
+def _strong(recogniser: Recogniser, material: Material, seed: int) -> StrongTeacher | None:
+    """The stronger teacher, its map begun at the least squares of some clean faces.
+
+    Raises:
+        ContractError: it takes faces of another size.
+    """
+    strong = material.strong
+    if strong is None:
+        return None
+    if strong.contract.input_size != recogniser.contract.input_size:
+        raise ContractError(
+            f"the stronger recogniser takes {strong.contract.input_size} px, the adapted one"
+            f" {recogniser.contract.input_size} px: they can't look at the same faces",
+            where=strong.contract.model_id,
+        )
+    strong.contract.check_landmark_template(recogniser.contract.landmark_template, where=recogniser.contract.model_id)
+    chosen = np.sort(item_rng(seed, "map").permutation(len(material.source))[:MAPPED])
+    indices = [int(index) for index in chosen]
+    own, theirs = (embed_source(one.frozen_copy(), material.source, indices=indices) for one in (recogniser, strong))
+    both = own.ok & theirs.ok
+    made = SpaceMap(own.vectors.shape[1], theirs.vectors.shape[1], seed=seed)
+    made.fit(torch.from_numpy(own.vectors[both]), torch.from_numpy(theirs.vectors[both]))
+    return StrongTeacher(strong, made)
 
 
 def _maker(generator: StyleGenerator | TwinMaker, settings: AdaptSettings) -> TwinMaker:
@@ -105,9 +228,9 @@ def _maker(generator: StyleGenerator | TwinMaker, settings: AdaptSettings) -> Tw
 
 def _head(
     recogniser: Recogniser, source: FaceSource, labels: NDArray[np.int64], settings: AdaptSettings
-) -> ArcFaceHead | None:
-    """The head that was asked for, its centres at the people's mean embeddings."""
-    if settings.head == "none":
+) -> IdentityHead | None:
+    """The head that was asked for, its centres at the people's mean embeddings, its statistics at theirs."""
+    if settings.head is None:
         return None
     unknown = int((labels < 0).sum())
     if unknown:
@@ -116,12 +239,9 @@ def _head(
             where=source.location,
             remedy="adapt without a head, or leave the faces without a label out",
         )
-    size = recogniser.contract.embedding_size
-    head = ArcFaceHead(int(labels.max()) + 1, size, scale=settings.head_scale, margin=settings.head_margin)
-    with torch.no_grad():
-        centres = class_centres(recogniser, source, labels)
-        # A person none of whose faces could be read keeps a random centre.
-        head.centres.copy_(torch.where(centres.norm(dim=1, keepdim=True) > 0, centres, head.centres))
+    head = build_head(settings.head, int(labels.max()) + 1, recogniser.contract.embedding_size)
+    if any(True for _ in head.parameters()):
+        head.begin(*first_faces(recogniser, source, labels))
     return head
 
 

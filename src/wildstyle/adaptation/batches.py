@@ -12,12 +12,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from wildstyle.adaptation.drawing import Order
 from wildstyle.errors import InputError, UnreadableFace
 from wildstyle.faces.record import Face
 from wildstyle.faces.source import FaceSource
 from wildstyle.faces.stream import working_batch
 from wildstyle.randomness import item_rng
-from wildstyle.training import Draw, Draws
+from wildstyle.training import Draw
 
 _log = logging.getLogger(__name__)
 _GOLDEN = (math.sqrt(5) - 1) / 2
@@ -32,12 +33,14 @@ class AdaptBatch(NamedTuple):
         codes: (M, K) float32.
         seeds: (M,) int64.
         labels: (B,) int64, -1 where the person is unknown.
+        items: (B,) int64, which faces of the source they are.
     """
 
     images: Tensor
     codes: Tensor
     seeds: Tensor
     labels: Tensor
+    items: Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,7 @@ class SourceBatches:
     """
 
     source: FaceSource
-    draws: Draws
+    draws: Order
     share: float
     styles: StyleRange
     labels: NDArray[np.int64]
@@ -100,7 +103,7 @@ class SourceBatches:
         seeds = np.zeros(len(twins), np.int64)
         for row, (draw, ordinal) in enumerate(twins):
             codes[row], seeds[row] = self._style(draw, ordinal)
-        parts = (working_batch(faces), codes, seeds, self.labels[list(items)])
+        parts = (working_batch(faces), codes, seeds, self.labels[list(items)], np.array(items, np.int64))
         return AdaptBatch(*(torch.from_numpy(part) for part in parts))
 
     def _style(self, draw: Draw, ordinal: int) -> tuple[NDArray[np.float32], int]:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
+from wildstyle.adaptation.heads import HeadSettings
+from wildstyle.adaptation.ways import WaySettings
 from wildstyle.errors import SettingError
+
+Method = Literal["sign", "gradient", "random"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,17 +18,39 @@ class GuidanceSettings:
 
     Attributes:
         enabled: search at all; without it, styles stay as drawn.
+        method: ``sign``: steps along the signs of the gradient, in a box (one step is the published method);
+            ``gradient``: steps along the gradient made unit, in the ball around the same corners; ``random``: a random
+            corner of the box, the control that costs nothing.
         radius: largest change of each style coordinate, > 0. CFSM's published value is 0.314.
         steps: ascent steps, each of ``radius / steps``, >= 1. One step is the fast gradient sign method.
+        restarts: searches from further points drawn in the box, the hardest end of all kept, >= 0.
+        share: share of the twins that are guided, in [0, 1]; the others stay as drawn.
+        least_similarity: where the untouched recogniser finds a guided twin less like its clean face than this, the
+            twin stays as drawn, in [-1, 1]; None: no bound.
     """
 
     enabled: bool = True
+    method: Method = "sign"
     radius: float = 0.314
     steps: int = 1
+    restarts: int = 0
+    share: float = 1.0
+    least_similarity: float | None = None
 
     def __post_init__(self) -> None:
-        if not self.radius > 0 or self.steps < 1:
-            raise SettingError(f"guidance can't do {self.steps} steps in a radius of {self.radius}")
+        if not self.radius > 0 or self.steps < 1 or self.restarts < 0:
+            raise SettingError(
+                f"guidance can't do {self.steps} steps in a radius of {self.radius} with {self.restarts} restarts"
+            )
+        if self.method not in get_args(Method):
+            raise SettingError(
+                f"guidance has no method {self.method!r}", remedy=f"choose {', '.join(get_args(Method))}"
+            )
+        if not 0 <= self.share <= 1 or not -1 <= (self.least_similarity or 0.0) <= 1:
+            raise SettingError(
+                f"guidance can't have share {self.share} and least_similarity {self.least_similarity}",
+                remedy="the first lies in [0, 1], the second in [-1, 1]",
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,10 +62,19 @@ class AdaptSettings:
         synthetic_share: share of each batch that is seen as its synthesised twin, in [0, 1]; the rest stays clean.
         twin_weight: weight of 1 - cos(student on the twin, untouched teacher on the clean face), >= 0.
         retention_weight: weight of 1 - cos(student, untouched teacher) on clean faces, >= 0.
-        head: "none", or "arcface" to learn the source's identity labels too.
+        relations: weight, beside each 1 - cosine, of how far the cosines among the faces of the batch are from the
+            teacher's, >= 0.
+        neighbours: the same for what student and teacher say of a bank of clean faces, >= 0.
+        strangers: the same for finding one's own original among the strangers of that bank, >= 0; identity without
+            labels.
+        bank: clean faces in the bank, >= 2.
+        strong_weight: weight of what a stronger teacher says, where there is one, >= 0.
+        footage_share: share of each batch that comes from the footage, in [0, 1): its faces made worse still, told
+            apart by the untouched recogniser.
+        curriculum: share of the steps over which magnitudes rise to the full range, in [0, 1].
+        way: which numbers of the student change.
+        head: which loss on the source's identity labels joins in; None: none.
         head_weight: weight of the head's loss, >= 0.
-        head_scale: s of the head, > 0.
-        head_margin: m of the head in rad, in [0, pi / 2).
         head_rate: learning rate of the class centres relative to ``learning_rate``, > 0.
         max_magnitude: largest style magnitude drawn, > 0, or None for all the generator was fitted for.
         learning_rate: peak rate of AdamW, > 0.
@@ -55,10 +90,16 @@ class AdaptSettings:
     synthetic_share: float = 0.5
     twin_weight: float = 1.0
     retention_weight: float = 1.0
-    head: Literal["none", "arcface"] = "none"
+    relations: float = 0.0
+    neighbours: float = 0.0
+    strangers: float = 0.0
+    bank: int = 2048
+    strong_weight: float = 1.0
+    footage_share: float = 0.0
+    curriculum: float = 0.0
+    way: WaySettings = field(default_factory=WaySettings)
+    head: HeadSettings | None = None
     head_weight: float = 1.0
-    head_scale: float = 64.0
-    head_margin: float = 0.5
     head_rate: float = 10.0
     max_magnitude: float | None = None
     learning_rate: float = 3e-4
@@ -78,12 +119,23 @@ class AdaptSettings:
             (self.batch < 2, f"batch is {self.batch}, at least 2 are needed"),
             (not 0 <= self.synthetic_share <= 1, f"synthetic_share is {self.synthetic_share}, not in [0, 1]"),
             (
-                min(self.twin_weight, self.retention_weight, self.head_weight, self.weight_decay) < 0,
+                min(
+                    self.twin_weight,
+                    self.retention_weight,
+                    self.head_weight,
+                    self.strong_weight,
+                    self.relations,
+                    self.neighbours,
+                    self.strangers,
+                    self.weight_decay,
+                )
+                < 0,
                 "weights must not be negative",
             ),
-            (self.head not in ("none", "arcface"), f"head is {self.head!r}, choose none or arcface"),
-            (not self.head_scale > 0, f"head_scale is {self.head_scale}, it must be above 0"),
-            (not 0 <= self.head_margin < 1.5707963, f"head_margin is {self.head_margin}, not in [0, pi / 2)"),
+            (self.bank < 2, f"bank is {self.bank}, at least 2 are needed"),
+            (not 0 <= self.footage_share < 1, f"footage_share is {self.footage_share}, not in [0, 1)"),
+            (not 0 <= self.curriculum <= 1, f"curriculum is {self.curriculum}, not in [0, 1]"),
+            (not isinstance(self.head, HeadSettings | None), f"head is {self.head!r}, not HeadSettings or None"),
             (
                 self.max_magnitude is not None and not self.max_magnitude > 0,
                 f"max_magnitude is {self.max_magnitude}, it must be above 0",
@@ -97,7 +149,12 @@ class AdaptSettings:
             (not self._learns(), "nothing is learnt: every term has weight or share 0"),
         ]
 
+    @property
+    def asks_bank(self) -> bool:
+        """Whether a bank of clean faces is needed."""
+        return self.neighbours > 0 or self.strangers > 0
+
     def _learns(self) -> bool:
         on_twins = self.synthetic_share > 0 and self.twin_weight > 0
         on_clean = self.synthetic_share < 1 and self.retention_weight > 0
-        return on_twins or on_clean or (self.head != "none" and self.head_weight > 0)
+        return on_twins or on_clean or (self.head is not None and self.head_weight > 0)

@@ -56,8 +56,8 @@ class TwinMaker(Protocol):
     def fingerprint(self) -> str:
         """Text that changes when the twins it makes change."""
 
-    def __call__(self, request: TwinRequest, objective: Objective) -> Twins:
-        """Twins of ``request``; may look for ones on which ``objective`` is high."""
+    def __call__(self, request: TwinRequest, objective: Objective | None) -> Twins:
+        """Twins of ``request``; may look for ones on which ``objective`` is high, None: as they were drawn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,22 +94,19 @@ class StyleTwins:
         """Digest of the generator's weights, with the settings."""
         return f"style {digest(self.generator.state_dict())} {self.target} {self.limit} {self.guidance}"
 
-    def __call__(self, request: TwinRequest, objective: Objective) -> Twins:
+    def __call__(self, request: TwinRequest, objective: Objective | None) -> Twins:
         """The images in their drawn styles, or in the harder ones next to them."""
         precise = torch.autocast(request.images.device.type, enabled=False)
         with untouched([self.generator]), torch.no_grad(), precise:
             content = self.generator.encode(request.images)
             start = StylePoint(request.images, content, request.codes, request.seeds, self.target)
-            if not self.guidance.enabled:
+            if objective is None or not self.guidance.enabled:
                 return Twins(start.shown(self.generator, request.codes), {})
             found = guide(self.generator, start, objective, self.guidance, max_magnitude=self.max_magnitude)
             shown = start.shown(self.generator, found.codes)
-        return Twins(
-            shown,
-            {
-                "guidance/zero_signs": found.zero_signs,
-                "guidance/loss_before": found.loss_before,
-                "guidance/magnitude_before": found.magnitude_before,
-                "guidance/magnitude_after": found.magnitude_after,
-            },
-        )
+        seen = {"magnitude_before": found.magnitude_before, "magnitude_after": found.magnitude_after}
+        if self.guidance.method != "random":
+            seen |= {"zero_signs": found.zero_signs, "loss_before": found.loss_before}
+        if self.guidance.least_similarity is not None:
+            seen |= {"taken_back": found.taken_back}
+        return Twins(shown, {f"guidance/{name}": value for name, value in seen.items()})

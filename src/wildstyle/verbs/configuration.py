@@ -72,9 +72,9 @@ def _overlay(base: Any, values: Mapping[str, Any], prefix: str, faults: list[str
             near = difflib.get_close_matches(key, known, n=1)
             hint = f", did you mean {prefix + near[0]!r}" if near else f"; known are {', '.join(sorted(known))}"
             faults.append(f"unknown setting {name!r}{hint}")
-        elif dataclasses.is_dataclass(getattr(base, key)):
+        elif (table := _table(getattr(base, key), hints[key])) is not None and value is not None:
             if isinstance(value, Mapping):
-                changes[key] = _overlay(getattr(base, key), value, f"{name}.", faults)
+                changes[key] = _overlay(table, value, f"{name}.", faults)
             else:
                 faults.append(f"{name!r} is a table, not {value!r}")
         else:
@@ -89,6 +89,14 @@ def _overlay(base: Any, values: Mapping[str, Any], prefix: str, faults: list[str
     except (SettingError, ValueError) as error:
         faults.append(getattr(error, "what", None) or str(error))
         return base
+
+
+def _table(value: Any, kind: Any) -> Any:
+    """The dataclass that a table is laid over: the value itself, or the defaults of one that is None so far."""
+    if dataclasses.is_dataclass(value):
+        return value
+    options = [option for option in typing.get_args(kind) if dataclasses.is_dataclass(option)]
+    return options[0]() if value is None and options else None  # type: ignore[operator]
 
 
 def _convert(value: Any, kind: Any) -> Any:

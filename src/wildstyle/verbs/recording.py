@@ -131,7 +131,7 @@ def adaptation_diagnostics(adapted: adaptation.AdaptedRecogniser, work: Path) ->
 
 def adapted_record(untouched: Recogniser, adapted: Recogniser, job: AdaptJob) -> AdaptedRecogniser:
     """The recogniser before and after."""
-    label_free = job.adaptation.head == "none"
+    label_free = job.adaptation.head is None
     return AdaptedRecogniser(
         contract={k.removeprefix("wildstyle."): json.loads(v) for k, v in to_metadata(adapted.contract).items()},
         before_hash=untouched.hash,

@@ -11,10 +11,10 @@ from wildstyle.faces.source import FaceSource
 from wildstyle.recognisers import Recogniser, embed_source
 
 
-def class_centres(
+def first_faces(
     recogniser: Recogniser, source: FaceSource, labels: NDArray[np.int64], *, faces_each: int = 4
-) -> Tensor:
-    """Mean unit embedding of each person's first faces.
+) -> tuple[Tensor, Tensor]:
+    """Raw embeddings of each person's first faces; faces that can't be used are left out.
 
     Args:
         recogniser: frozen for the purpose; left as it was.
@@ -23,13 +23,38 @@ def class_centres(
         faces_each: how many faces of a person are looked at, >= 1.
 
     Returns:
-        (C, D) float32, unit length; zero for a person none of whose faces could be used.
+        (N, D) float32 and their labels (N,) int64.
     """
     by_person = np.argsort(labels, kind="stable")
     place = np.arange(len(labels)) - np.searchsorted(labels[by_person], labels[by_person])
     chosen = np.sort(by_person[place < faces_each])
     found = embed_source(recogniser.frozen_copy(), source, indices=[int(i) for i in chosen])
-    sums = torch.zeros(int(labels.max()) + 1, found.vectors.shape[1])
-    usable = chosen[found.ok]
-    sums.index_add_(0, torch.from_numpy(labels[usable]), torch.from_numpy(found.vectors[found.ok]))
+    raw = found.vectors[found.ok] * found.norms[found.ok, None]
+    return torch.from_numpy(raw), torch.from_numpy(labels[chosen[found.ok]])
+
+
+def mean_directions(embeddings: Tensor, labels: Tensor, classes: int) -> Tensor:
+    """Mean unit embedding of each person, itself of unit length.
+
+    Args:
+        embeddings: (N, D), raw or unit.
+        labels: (N,) int64 in [0, classes).
+        classes: C.
+
+    Returns:
+        (C, D) float32; zero for a person without an embedding.
+    """
+    unit = torch.nn.functional.normalize(embeddings.float(), eps=1e-12)
+    sums = torch.zeros(classes, unit.shape[1], device=unit.device).index_add_(0, labels, unit)
     return torch.nn.functional.normalize(sums, eps=1e-12)
+
+
+def class_centres(
+    recogniser: Recogniser, source: FaceSource, labels: NDArray[np.int64], *, faces_each: int = 4
+) -> Tensor:
+    """Mean unit embedding of each person's first faces, (C, D) float32, unit length; arguments as ``first_faces``.
+
+    It is zero for a person none of whose faces could be used.
+    """
+    embeddings, found = first_faces(recogniser, source, labels, faces_each=faces_each)
+    return mean_directions(embeddings, found, int(labels.max()) + 1)
