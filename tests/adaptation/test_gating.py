@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from wildstyle.adaptation.gating import (
-    Knees,
     QualitySettings,
     Trial,
     TrialFaces,
@@ -224,11 +223,10 @@ class Lost(Detail):
 def test_gated_recogniser_is_the_untouched_one_on_clean_faces(recogniser: Recogniser) -> None:
     quality = QualityNetwork()
     with torch.no_grad():  # says 2^5.58 = 48 px of everything
-        knees_below = Knees(20.0, 40.0, 1.0, 1.0, 1.0, 1.0, ())
-        knees_above = Knees(60.0, 90.0, 1.0, 1.0, 1.0, 1.0, ())
+        knees_below, knees_above = (20.0, 40.0), (60.0, 90.0)
         images = sharp(3)
         adapted = replace(recogniser, network=Lost(), contract=recogniser.contract.with_(norm_is_quality=True))
-        below, above = (assemble(recogniser, adapted, quality, knees) for knees in (knees_below, knees_above))
+        below, above = (assemble(recogniser, adapted, quality, *knees) for knees in (knees_below, knees_above))
         assert torch.equal(below.embed(images), recogniser.embed(images))
         torch.testing.assert_close(above.embed(images), adapted.embed(images))
     assert not below.contract.norm_is_quality
@@ -242,8 +240,9 @@ def test_gate_by_trial_leaves_the_clean_faces_alone(recogniser: Recogniser) -> N
     found = gate_by_trial(
         recogniser, replace(recogniser, network=Detail()), quality, TrialFaces(Many(), worse(), Many())
     )
+    assert found.knees is not None
     assert found.knees.clean_above >= 0.95
-    assert found.knees.upper < 48.0
+    assert found.knees.upper == found.upper < 48.0
     assert found.adapted_share == 0.0
     images = sharp(2)
     assert torch.equal(found.recogniser.embed(images), recogniser.embed(images))

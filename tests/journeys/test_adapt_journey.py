@@ -9,10 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from journeys_world import Stopper  # type: ignore[import-not-found]
 
+from wildstyle.adaptation.gating import GateSettings, QualitySettings
 from wildstyle.errors import Interrupted, StorageError
-from wildstyle.recognisers import load_recogniser, read_contract
+from wildstyle.recognisers import BranchedNetwork, load_recogniser, read_contract
+from wildstyle.recognisers.quality import QualityGate
 from wildstyle.verbs.adapt import AdaptOutcome, adapt
 from wildstyle.verbs.rereport import rereport
 
@@ -50,8 +53,6 @@ def test_the_onnx_file_is_the_adapted_recogniser(finished: AdaptOutcome) -> None
     images = np.random.default_rng(0).standard_normal((3, 3, 112, 112)).astype(np.float32)
     (found,) = session.run(None, {session.get_inputs()[0].name: images})
     loaded = load_recogniser(finished.folder.path / "recogniser.safetensors")
-    import torch
-
     with torch.inference_mode():
         wanted = loaded.network(torch.from_numpy(images)).numpy()
     unit = [v / np.linalg.norm(v, axis=1, keepdims=True) for v in (found, wanted)]
@@ -87,6 +88,41 @@ def test_stopped_and_continued_ends_the_same(
     adapt(job)
     for name in ("recogniser.safetensors", "recogniser.onnx", "work/fit/generator.safetensors"):
         assert (tmp_path / "run" / name).read_bytes() == (finished.folder.path / name).read_bytes(), name
+
+
+def gated_job(world, out: Path):  # type: ignore[no-untyped-def]
+    gate = GateSettings(enabled=True, lower=20.0, upper=60.0, quality=QualitySettings(batch=8, curve_faces=16))
+    return replace(world.job(out), gate=gate, quality_steps=3)
+
+
+def test_with_a_gate_one_file_holds_both_sides(world, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises((Interrupted, KeyboardInterrupt)):
+        adapt(gated_job(world, tmp_path / "run"), progress=Stopper("teach quality", 2))
+    outcome = adapt(gated_job(world, tmp_path / "run"))
+    network = outcome.recogniser.network
+    assert isinstance(network, BranchedNetwork)
+    assert isinstance(network.gate, QualityGate)
+    assert (network.gate.lower, network.gate.upper) == (20.0, 60.0)
+    told = json.loads((tmp_path / "run/metrics/diagnostics-gate.json").read_text())
+    assert {figure["name"]: figure["value"] for figure in told["figures"]} == {"lower knee": 20.0, "upper knee": 60.0}
+    loaded = load_recogniser(tmp_path / "run/recogniser.safetensors")
+    assert loaded.hash == outcome.recogniser.hash
+    assert load_recogniser(tmp_path / "run/recogniser.onnx").contract == loaded.contract
+    untouched = load_recogniser(world.recogniser)
+    faces = torch.rand(4, 3, 112, 112, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        weights = network.gate(loaded.contract.normalise(faces))
+        above = weights[:, 0] == 0
+        torch.testing.assert_close(loaded.embed(faces)[above], untouched.embed(faces)[above], rtol=0, atol=1e-5)
+        assert not above.all() or (network.adapted(faces) - network.untouched(faces)).abs().max() > 0
+
+
+def test_too_few_clean_faces_for_a_gate_leave_it_out_and_say_so(world, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    job = gated_job(world, tmp_path / "run")
+    outcome = adapt(replace(job, gate=replace(job.gate, lower=None, upper=None)))
+    assert not isinstance(outcome.recogniser.network, BranchedNetwork)
+    told = json.loads((tmp_path / "run/metrics/diagnostics-gate.json").read_text())
+    assert "fewer than 60 clean faces" in told["figures"][0]["meaning"]
 
 
 def test_a_full_disk_is_one_sentence_and_loses_nothing(

@@ -1,6 +1,6 @@
 """The whole way: recogniser + clean faces + footage → an adapted recogniser, figures, and a verdict.
 
-    prepare → measure before → fit → adapt → export → measure after → report
+    prepare → measure before → fit → (teach a quality) → adapt (and gate) → export → measure after → report
 
 Each stage leaves its result in the run folder and a marker behind it, so the same command goes on where
 an interrupted one stopped.
@@ -13,12 +13,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from wildstyle.adaptation import adapt_recogniser
+from wildstyle.adaptation import Material, adapt_recogniser
 from wildstyle.errors import InputError
 from wildstyle.evaluation import Outcome, compare
 from wildstyle.faces import FaceSource
 from wildstyle.recognisers import EmbeddingCache, Recogniser, load_recogniser, save_recogniser
 from wildstyle.recognisers.export import export_onnx
+from wildstyle.recognisers.quality import QualityNetwork
 from wildstyle.report import (
     EvaluatedSet,
     Verdict,
@@ -37,9 +38,19 @@ from wildstyle.runs.folder import ONNX, WEIGHTS
 from wildstyle.synthesis import StyleGenerator, fit_generator, load_generator, save_generator
 from wildstyle.synthesis.watching import Watch
 from wildstyle.training import Company, LoopPlan
-from wildstyle.verbs.budgets import EXPORT_SECONDS, MARGIN, Shares, images_per_second, learning_shares
+from wildstyle.verbs.budgets import EXPORT_SECONDS, GATED_COST, MARGIN, Shares, images_per_second, learning_shares
 from wildstyle.verbs.check import CheckReport, check
 from wildstyle.verbs.configuration import resolved
+from wildstyle.verbs.gated import (
+    Sides,
+    gate_clause,
+    gate_diagnostics,
+    gated,
+    put_aside,
+    store_quality,
+    stored_quality,
+    taught,
+)
 from wildstyle.verbs.jobs import MAY_DIFFER, AdaptJob, EvaluationRole
 from wildstyle.verbs.licences_found import brought_to, licences_of
 from wildstyle.verbs.measuring import LabelledSet, measure, open_labelled
@@ -58,6 +69,7 @@ from wildstyle.verbs.recording import (
 )
 
 GENERATOR = "work/fit/generator.safetensors"
+QUALITY = "work/quality/quality.safetensors"
 
 
 @dataclass(frozen=True)
@@ -95,10 +107,10 @@ def adapt(job: AdaptJob, *, progress: Progress | None = None, arguments: tuple[s
     """
     company = Company.join()
     run = _Run.begin(job, (progress if company.first else None) or Silent(), arguments, company)
-    prepared = run.prepare()
+    sides = run.prepare()
     before = run.measure(run.untouched)
-    generator = run.fit(prepared)
-    adapted = run.adapt(prepared, generator)
+    generator = run.fit(sides)
+    adapted = run.adapt(sides, generator, run.teach(sides, generator))
     run.export(adapted)
     evaluations = run.judge(before, run.measure(adapted))
     verdict = run.report(adapted)
@@ -183,12 +195,12 @@ class _Run:
 
     # -- stages ------------------------------------------------------------------------------------------------
 
-    def prepare(self) -> tuple[FaceSource, FaceSource]:
-        """Aligned clean faces and aligned footage."""
+    def prepare(self) -> Sides:
+        """Aligned clean faces, those for the gate put aside, and aligned footage."""
         with self.company.first_goes_ahead():
             source = self._prepared("source", (self.job.source,))
             target = self._prepared("target", self.job.target)
-        return source, target
+        return put_aside(source, target, self.job.gate, self.job.seed)
 
     def _prepared(self, name: str, paths: tuple[Path, ...]) -> FaceSource:
         prepared = prepare(
@@ -220,13 +232,13 @@ class _Run:
         self.measuring_seconds = time.monotonic() - started
         return outcomes
 
-    def fit(self, sides: tuple[FaceSource, FaceSource]) -> StyleGenerator:
+    def fit(self, sides: Sides) -> StyleGenerator:
         """Learn the footage's camera, or load what was learnt."""
         inputs = inputs_hash(self.base, resolved(self.job.synthesis), self.job.fit_steps, self.job.budget_seconds)
         self.company.wait()
         if self.folder.stage_done("fit", inputs):
             return load_generator(self.folder.file(GENERATOR))[0]
-        source, target = sides
+        source, target = sides.learn, sides.footage
         work, started = self.folder.work("fit"), time.monotonic()
         self.progress.stage("learn the camera", f"{len(target):,} faces of footage")
         plan = self._plan(self.job.fit_steps, self._shares().fit)
@@ -243,27 +255,66 @@ class _Run:
             self._finish("fit", inputs, summary, started, (GENERATOR,))
         return fitted.generator
 
-    def adapt(self, sides: tuple[FaceSource, FaceSource], generator: StyleGenerator) -> Recogniser:
-        """Train the student, or load it."""
+    def teach(self, sides: Sides, generator: StyleGenerator) -> QualityNetwork | None:
+        """Teach the quality of the gate, or load it; None where there is no gate."""
+        settings = self.job.gate
+        if not settings.enabled:
+            return None
+        self.company.wait()
+        inputs = inputs_hash(self.base, resolved(settings), self.job.budget_seconds, self._output_hash("fit"))
+        if self.folder.stage_done("quality", inputs):
+            path = self.folder.file(QUALITY)
+            return stored_quality(path) if path.is_file() else None
+        work, started = self.folder.work("quality"), time.monotonic()
+        self.progress.stage("teach quality", f"{len(sides.learn):,} clean faces")
+        plan = self._plan(self.job.quality_steps, self._shares().quality)
+        quality = taught(self.untouched, generator, sides, settings, work, plan, steps_to(self.progress))
+        if self.company.first:
+            if quality is not None:
+                store_quality(quality, self.folder.file(QUALITY))
+            summary = "taught a quality" if quality is not None else "no quality could be taught: no gate"
+            self._finish("quality", inputs, summary, started, (QUALITY,) if quality is not None else ())
+        return quality
+
+    def adapt(self, sides: Sides, generator: StyleGenerator, quality: QualityNetwork | None) -> Recogniser:
+        """Train the student and put the gate before it, or load both."""
         settings = self.job.adaptation
         self.company.wait()
         inputs = inputs_hash(
-            self.base, resolved(settings), self.job.adapt_steps, self.job.budget_seconds, self._output_hash("fit")
+            self.base,
+            resolved(settings),
+            resolved(self.job.gate),
+            self.job.adapt_steps,
+            self.job.budget_seconds,
+            self._output_hash("fit"),
+            self._output_hash("quality"),
         )
         if self.folder.stage_done("adapt", inputs):
             return load_recogniser(self.folder.file(WEIGHTS))
         work, started = self.folder.work("adapt"), time.monotonic()
-        self.progress.stage("adapt", f"with {len(sides[0]):,} clean faces")
+        self.progress.stage("adapt", f"with {len(sides.learn):,} clean faces")
         plan = self._plan(self.job.adapt_steps, self._shares().adapt)
+        material = Material(sides.learn, sides.footage, self._strong(), quality)
         adapted = adapt_recogniser(
-            self.untouched, generator, sides[0], settings, work, plan=plan, on_step=steps_to(self.progress)
+            self.untouched, generator, material, settings, work, plan=plan, on_step=steps_to(self.progress)
         )
+        result = adapted.recogniser
         if self.company.first:
-            save_recogniser(adapted.recogniser, self.folder.file(WEIGHTS))
             store_diagnostics(self.folder, adaptation_diagnostics(adapted, work))
-            summary = f"adapted on {len(sides[0]):,} clean faces in {adapted.loop_result.steps:,} steps"
+            summary = f"adapted on {len(sides.learn):,} clean faces in {adapted.loop_result.steps:,} steps"
+            if quality is not None:
+                self.progress.note("choosing the knees of the gate")
+                found = gated(self.untouched, result, quality, generator, sides, self.job.gate, self.job.seed)
+                store_diagnostics(self.folder, gate_diagnostics(found))
+                result = result if isinstance(found, str) else found.recogniser
+                summary += gate_clause(found)
+            save_recogniser(result, self.folder.file(WEIGHTS))
             self._finish("adapt", inputs, summary, started, (WEIGHTS,))
-        return adapted.recogniser
+        return result
+
+    def _strong(self) -> Recogniser | None:
+        path = self.job.strong
+        return None if path is None else load_recogniser(path, contract=self.job.strong_contract)
 
     def export(self, adapted: Recogniser) -> None:
         """Write the ONNX file and check it against onnxruntime."""
@@ -308,9 +359,11 @@ class _Run:
         """Seconds of the learning stages: what measuring and exporting the adapted recogniser will leave."""
         images = sum(labelled.images for labelled in self.labelled)
         measuring = MARGIN * max(images / images_per_second(self.untouched), self.measuring_seconds) if images else 0.0
+        if self.job.gate.enabled:
+            measuring *= GATED_COST
         left = self.job.budget_seconds - self.spent - measuring - EXPORT_SECONDS
         with self.company.first_goes_ahead():
-            return learning_shares(self.folder.work("fit"), left)
+            return learning_shares(self.folder.work("fit"), left, gated=self.job.gate.enabled)
 
     def _plan(self, steps: int | None, seconds: float) -> LoopPlan:
         return LoopPlan(

@@ -22,6 +22,12 @@ from wildstyle.runs.atomic import write_json
 FIT_SHARE = 0.5
 """Of the time left after measuring: learning the camera. The rest adapts the recogniser."""
 
+QUALITY_SHARE, MOST_QUALITY_SECONDS = 0.08, 150.0
+"""Teaching the quality of a gate, and choosing its knees."""
+
+GATED_COST = 2.1
+"""Most that a gated recogniser costs a face, times the untouched one."""
+
 EXPORT_SECONDS = 20.0
 """Export, its check against onnxruntime, and the report."""
 
@@ -83,14 +89,20 @@ def images_per_second(recogniser: Recogniser, *, images: int = 64) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """Seconds of the two learning stages, fixed when the first of them begins."""
+    """Seconds of the learning stages, fixed when the first of them begins."""
 
     fit: float
     adapt: float
+    quality: float = 0.0
 
 
-def learning_shares(folder: Path, seconds: float) -> Shares:
+def learning_shares(folder: Path, seconds: float, *, gated: bool = False) -> Shares:
     """How ``seconds`` are divided: what was written into ``folder`` when learning began, else written now.
+
+    Args:
+        folder: where it is written down.
+        seconds: all there is.
+        gated: whether a quality has to be taught, too; it takes its time from the adapting.
 
     Raises:
         InputError: what was written is damaged.
@@ -98,8 +110,10 @@ def learning_shares(folder: Path, seconds: float) -> Shares:
     path = folder / "budget.json"
     if not path.is_file():
         fit = max(FIT_SHARE * seconds - DIAGNOSIS_SECONDS, FEWEST_SECONDS)
-        adapt = max((1 - FIT_SHARE) * seconds, FEWEST_SECONDS)
-        write_json(path, {"fit": round(fit, 1), "adapt": round(adapt, 1)})
+        quality = min(QUALITY_SHARE * seconds, MOST_QUALITY_SECONDS) if gated else 0.0
+        adapt = max((1 - FIT_SHARE) * seconds - quality, FEWEST_SECONDS)
+        shares = {"fit": fit, "adapt": adapt} | ({"quality": max(quality, FEWEST_SECONDS)} if gated else {})
+        write_json(path, {name: round(share, 1) for name, share in shares.items()})
     try:
         return Shares(**json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError) as error:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from wildstyle.adaptation import AdaptSettings
+from wildstyle.adaptation.gating import GateSettings
 from wildstyle.errors import SettingError
 from wildstyle.evaluation.old_rules import FmrRule
 from wildstyle.evaluation.pooling import PoolingRule
@@ -220,12 +221,15 @@ class AdaptJob:
         detector: ONNX file of a better face detector than the embedded one, or None.
         budget_seconds: time for all stages together on this machine.
         fit_steps: steps of learning the camera, instead of a share of the budget.
+        quality_steps: steps of teaching the gate's quality, instead of a share of the budget.
         adapt_steps: steps of adapting, instead of a share of the budget.
         seed: of everything random.
         workers: reading threads.
         include_faces: show people's faces in the report.
         tensorboard: also write TensorBoard events.
-        detection, synthesis, adaptation: settings of the stages.
+        strong: model file of a stronger recogniser that the user owns, as a second teacher, or None.
+        strong_contract: as ``contract``, of that one.
+        detection, synthesis, adaptation, gate: settings of the stages.
     """
 
     recogniser: Path
@@ -237,6 +241,7 @@ class AdaptJob:
     detector: Path | None = None
     budget_seconds: float = 1200.0
     fit_steps: int | None = None
+    quality_steps: int | None = None
     adapt_steps: int | None = None
     seed: int = 0
     workers: int = 2
@@ -245,3 +250,6 @@ class AdaptJob:
     detection: IngestOptions = field(default_factory=IngestOptions)
     synthesis: FitSettings = field(default_factory=FitSettings)
     adaptation: AdaptSettings = field(default_factory=AdaptSettings)
+    gate: GateSettings = field(default_factory=GateSettings)
+    strong: Path | None = None
+    strong_contract: str | None = None

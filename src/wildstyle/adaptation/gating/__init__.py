@@ -5,10 +5,12 @@ from __future__ import annotations
 from wildstyle.adaptation.gating.assembling import Gated, TrialFaces, assemble, gate_by_trial, some_faces
 from wildstyle.adaptation.gating.effective_size import SizeCurve, shrunk, size_curve
 from wildstyle.adaptation.gating.knees import Knees, Trial, choose_knees
+from wildstyle.adaptation.gating.settings import GateSettings
 from wildstyle.adaptation.gating.teaching import QualitySettings, TaughtQuality, log_sizes, settle, teach_quality
 from wildstyle.adaptation.gating.worse import Worse
 
 __all__ = [
+    "GateSettings",
     "Gated",
     "Knees",
     "QualitySettings",

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from wildstyle.adaptation.gating.knees import Knees, Trial, choose_knees
+from wildstyle.adaptation.gating.knees import Knees, Trial, choose_knees, ramp
 from wildstyle.adaptation.gating.teaching import log_sizes
 from wildstyle.adaptation.gating.worse import Worse
 from wildstyle.errors import NotMeasurable, UnreadableFace
@@ -30,22 +30,27 @@ class Gated:
 
     Attributes:
         recogniser: untouched and adapted weights and the gate, one network.
-        knees: how its knees were chosen.
+        lower, upper: its knees in px.
+        knees: how they were chosen; None: by hand.
         adapted_share: mean weight of the adapted side over the footage, NaN where there is none.
     """
 
     recogniser: Recogniser
-    knees: Knees
+    lower: float
+    upper: float
+    knees: Knees | None
     adapted_share: float
 
 
-def assemble(untouched: Recogniser, adapted: Recogniser, quality: QualityNetwork, knees: Knees) -> Recogniser:
-    """Both recognisers behind a gate with these knees; the embedding space stays the untouched one's.
+def assemble(
+    untouched: Recogniser, adapted: Recogniser, quality: QualityNetwork, lower: float, upper: float
+) -> Recogniser:
+    """Both recognisers behind a gate with these knees in px; the embedding space stays the untouched one's.
 
     The embeddings are of unit length, so their length says nothing of quality any more; thresholds found with either
     side alone are dropped.
     """
-    gate = QualityGate(quality, knees.lower, knees.upper)
+    gate = QualityGate(quality, lower, upper)
     network = BranchedNetwork(untouched.frozen_copy().network, adapted.frozen_copy().network, gate).eval()
     contract = adapted.contract.with_(norm_is_quality=False, thresholds={}, likelihood={})
     return replace(adapted, network=network.requires_grad_(False), contract=contract)
@@ -102,10 +107,9 @@ def gate_by_trial(
         footage_quality=on_footage,
     )
     knees = choose_knees(trial, clean_above=clean_above)
-    share = QualityGate(quality, knees.lower, knees.upper).ramp(torch.from_numpy(on_footage))
-    return Gated(
-        assemble(untouched, adapted, quality, knees), knees, float(share.mean()) if len(on_footage) else float("nan")
-    )
+    whole = assemble(untouched, adapted, quality, knees.lower, knees.upper)
+    share = ramp(on_footage, knees.lower, knees.upper)
+    return Gated(whole, knees.lower, knees.upper, knees, float(share.mean()) if len(share) else float("nan"))
 
 
 def some_faces(faces: FaceSource, most: int, seed: int) -> Tensor:
