@@ -48,6 +48,12 @@ def test_missing_folder(command: Command, world, tmp_path: Path) -> None:  # typ
     assert not (tmp_path / "run").exists()
 
 
+def test_missing_stronger_recogniser(command: Command, world, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    said = refused(command, "adapt", *arguments(world, tmp_path / "run", strong=tmp_path / "nowhere.onnx"))
+    assert "nowhere.onnx" in said
+    assert not (tmp_path / "run").exists()
+
+
 def test_empty_folder(command: Command, world, tmp_path: Path, empty: Path) -> None:  # type: ignore[no-untyped-def]
     said = refused(command, "adapt", *arguments(world, tmp_path / "run", target=empty))
     assert "empty" in said

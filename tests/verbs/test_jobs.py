@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from wildstyle.cli.options import adapt_job
 from wildstyle.errors import InputError, SettingError
 from wildstyle.verbs.budgets import FEWEST_SECONDS, Estimate, learning_shares
 from wildstyle.verbs.jobs import EvaluationSpec, parse_bands, parse_evaluation, with_common
@@ -97,3 +98,13 @@ def test_a_sample_is_spread_over_everything() -> None:
     assert spread(0, 5) == []
     assert spread(3, 5) == [0, 1, 2]
     assert spread(101, 3) == [0, 50, 100]
+
+
+def test_a_flag_sets_one_value_of_a_table_and_leaves_the_others(tmp_path: Path) -> None:
+    file = tmp_path / "job.toml"
+    file.write_text("strong = 'big.onnx'\n[gate]\nlower = 20\nupper = 60\n", encoding="utf-8")
+    options = {"recogniser": Path("a.onnx"), "source": Path("b"), "target": [Path("c")], "out": Path("d")}
+    job = adapt_job(file, options | {"gate": {"enabled": True}, "strong": None})
+    assert (job.gate.enabled, job.gate.by_hand) == (True, (20.0, 60.0))
+    assert job.strong == Path("big.onnx")
+    assert not adapt_job(file, options).gate.enabled

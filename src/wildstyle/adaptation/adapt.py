@@ -195,6 +195,21 @@ def _bank(recogniser: Recogniser, source: FaceSource, settings: AdaptSettings, s
     return torch.from_numpy(found.vectors[found.ok])
 
 
+def check_teacher(recogniser: Recogniser, strong: Recogniser) -> None:
+    """Refuse a second teacher that can't look at the student's faces.
+
+    Raises:
+        ContractError: it takes faces of another size, or aligned another way.
+    """
+    if strong.contract.input_size != recogniser.contract.input_size:
+        raise ContractError(
+            f"the stronger recogniser takes {strong.contract.input_size} px, the adapted one"
+            f" {recogniser.contract.input_size} px: they can't look at the same faces",
+            where=strong.contract.model_id,
+        )
+    strong.contract.check_landmark_template(recogniser.contract.landmark_template, where=recogniser.contract.model_id)
+
+
 def _strong(recogniser: Recogniser, material: Material, seed: int) -> StrongTeacher | None:
     """The stronger teacher, its map begun at the least squares of some clean faces.
 
@@ -204,13 +219,7 @@ def _strong(recogniser: Recogniser, material: Material, seed: int) -> StrongTeac
     strong = material.strong
     if strong is None:
         return None
-    if strong.contract.input_size != recogniser.contract.input_size:
-        raise ContractError(
-            f"the stronger recogniser takes {strong.contract.input_size} px, the adapted one"
-            f" {recogniser.contract.input_size} px: they can't look at the same faces",
-            where=strong.contract.model_id,
-        )
-    strong.contract.check_landmark_template(recogniser.contract.landmark_template, where=recogniser.contract.model_id)
+    check_teacher(recogniser, strong)
     chosen = np.sort(item_rng(seed, "map").permutation(len(material.source))[:MAPPED])
     indices = [int(index) for index in chosen]
     own, theirs = (embed_source(one.frozen_copy(), material.source, indices=indices) for one in (recogniser, strong))

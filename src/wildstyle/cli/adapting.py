@@ -16,12 +16,15 @@ from wildstyle.cli.options import (
     Contract,
     DetectorPath,
     Evaluations,
+    Gate,
     OutFolder,
     RecogniserPath,
     Seed,
     ShowFaces,
     SourcePath,
     Steps,
+    StrongContract,
+    StrongPath,
     TargetPaths,
     TensorBoard,
     Workers,
@@ -45,6 +48,9 @@ def with_job(act: Callable[[AdaptJob], None]) -> Callable[..., None]:
         evaluate: Evaluations = None,
         out: OutFolder = None,
         contract: Contract = None,
+        strong: StrongPath = None,
+        strong_contract: StrongContract = None,
+        gate: Gate = False,
         detector: DetectorPath = None,
         budget: Budget = None,
         fit_steps: Steps = None,
@@ -58,7 +64,11 @@ def with_job(act: Callable[[AdaptJob], None]) -> Callable[..., None]:
         given = dict(locals())
         options = {key: given[key] for key in _VALUES}
         # A flag that is not set must not win over the configuration file.
-        flags = {"include_faces": show_faces or None, "tensorboard": tensorboard or None}
+        flags = {
+            "include_faces": show_faces or None,
+            "tensorboard": tensorboard or None,
+            "gate": {"enabled": True} if gate else None,
+        }
         act(adapt_job(config, options | flags))
 
     command.__doc__ = act.__doc__
@@ -72,6 +82,8 @@ _VALUES = (
     "evaluate",
     "out",
     "contract",
+    "strong",
+    "strong_contract",
     "detector",
     "budget",
     "fit_steps",

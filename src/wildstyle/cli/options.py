@@ -40,6 +40,15 @@ Contract = Annotated[
 DetectorPath = Annotated[
     Path | None, typer.Option("--detector", help="SCRFD or YuNet as .onnx, better than the embedded detector.")
 ]
+StrongPath = Annotated[
+    Path | None, typer.Option("--strong", help="A stronger recogniser that you own, as second teacher.")
+]
+StrongContract = Annotated[
+    str | None, typer.Option("--strong-contract", help="As --contract, of the stronger recogniser.")
+]
+Gate = Annotated[
+    bool, typer.Option("--gate", help="Untouched weights for good faces, adapted ones for poor ones, in one file.")
+]
 Budget = Annotated[str | None, typer.Option(help="Time for all stages together, e.g. 10m or 1h30m (default 20m).")]
 Steps = Annotated[int | None, typer.Option(help="Exact number of steps instead of a share of the budget.")]
 Seed = Annotated[int | None, typer.Option(help="Seed of everything random (default 0).")]
@@ -71,7 +80,9 @@ def adapt_job(config: Path | None, options: Mapping[str, Any]) -> AdaptJob:
     evaluations = _evaluations(given.pop("evaluate", None) or values.pop("evaluate", []), config)
     if "budget" in given:
         given["budget_seconds"] = parse_duration(given.pop("budget"))
-    merged = values | {key: _plain(value) for key, value in given.items()}
+    # A flag sets one value of a table, and leaves the others that the file has.
+    tables = {key: {**values.get(key, {}), **value} for key, value in given.items() if isinstance(value, dict)}
+    merged = values | {key: _plain(value) for key, value in given.items()} | tables
     missing = [flag for key, flag in _NEEDED.items() if not merged.get(key)]
     if missing:
         raise SettingError(f"{', '.join(missing)} missing", remedy="see wildstyle adapt --help")

@@ -57,7 +57,7 @@ from wildstyle.verbs.measuring import LabelledSet, measure, open_labelled
 from wildstyle.verbs.places import cache_folder
 from wildstyle.verbs.preparing import prepare
 from wildstyle.verbs.progress import Progress, Silent, steps_to
-from wildstyle.verbs.recogniser_of import recogniser_of
+from wildstyle.verbs.recogniser_of import recogniser_of, strong_of
 from wildstyle.verbs.recording import (
     adaptation_diagnostics,
     adapted_record,
@@ -286,6 +286,7 @@ class _Run:
             resolved(self.job.gate),
             self.job.adapt_steps,
             self.job.budget_seconds,
+            None if self.job.strong is None else describe_input(self.job.strong),
             self._output_hash("fit"),
             self._output_hash("quality"),
         )
@@ -294,7 +295,7 @@ class _Run:
         work, started = self.folder.work("adapt"), time.monotonic()
         self.progress.stage("adapt", f"with {len(sides.learn):,} clean faces")
         plan = self._plan(self.job.adapt_steps, self._shares().adapt)
-        material = Material(sides.learn, sides.footage, self._strong(), quality)
+        material = Material(sides.learn, sides.footage, strong_of(self.job), quality)
         adapted = adapt_recogniser(
             self.untouched, generator, material, settings, work, plan=plan, on_step=steps_to(self.progress)
         )
@@ -311,10 +312,6 @@ class _Run:
             save_recogniser(result, self.folder.file(WEIGHTS))
             self._finish("adapt", inputs, summary, started, (WEIGHTS,))
         return result
-
-    def _strong(self) -> Recogniser | None:
-        path = self.job.strong
-        return None if path is None else load_recogniser(path, contract=self.job.strong_contract)
 
     def export(self, adapted: Recogniser) -> None:
         """Write the ONNX file and check it against onnxruntime."""

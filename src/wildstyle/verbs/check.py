@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeVar
 
+from wildstyle.adaptation.adapt import check_teacher
 from wildstyle.errors import LabelError, UnreadableFace, WildstyleError
 from wildstyle.faces import FaceSource, face_hash, open_faces, require_people, shared_subjects
 from wildstyle.faces.aligned import alignment_error
@@ -23,7 +24,7 @@ from wildstyle.verbs.jobs import MAY_DIFFER, AdaptJob
 from wildstyle.verbs.measuring import LabelledSet, check_size, open_labelled, spread
 from wildstyle.verbs.preparing import all_of_size, holds_video
 from wildstyle.verbs.progress import Progress, Silent
-from wildstyle.verbs.recogniser_of import PROBED_FACES, recogniser_of
+from wildstyle.verbs.recogniser_of import PROBED_FACES, recogniser_of, strong_of
 
 Severity = Literal["fault", "warning", "fine"]
 Opened = TypeVar("Opened")
@@ -108,6 +109,8 @@ class _Inquiry:
         self.recogniser = self.report.recogniser = self._try("recogniser", self._open_recogniser)
         if self.job.detector is not None:
             self._try("detector", lambda: open_detector(self.job.detector).name)
+        if self.job.strong is not None:
+            self._try("stronger recogniser", self._open_strong)
         self.source = self._try("source", self._open_source)
         if not self.job.target:
             self._say("target", "fault", "no footage was given. Name a folder, tar or video with --target.")
@@ -135,6 +138,14 @@ class _Inquiry:
             + (" Its contract was found by trying all ways on the source's people." if self.found_by_trying else ""),
         )
         return loaded
+
+    def _open_strong(self) -> None:
+        found = strong_of(self.job)
+        if found is None:
+            return
+        if self.recogniser is not None:
+            check_teacher(self.recogniser, found)
+        self._say("stronger recogniser", "fine", f"{found.contract.model_id}: {found.contract.embedding_size}-d.")
 
     def _open_source(self) -> FaceSource:
         source = self.closing.enter_context(open_faces(self.job.source))

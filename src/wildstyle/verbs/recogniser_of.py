@@ -11,6 +11,7 @@ from wildstyle.faces import open_faces
 from wildstyle.recognisers import Recogniser, load_recogniser, read_contract
 from wildstyle.recognisers.importing import import_onnx
 from wildstyle.recognisers.probing import ProbeReport, probe
+from wildstyle.verbs.jobs import AdaptJob
 
 PROBED_FACES = 160
 """Faces on which all ways are tried: enough to tell orders and ranges apart, ten passes over them in seconds."""
@@ -62,3 +63,12 @@ def _bare_network(model: Path) -> tuple[nn.Module, int]:
     # Any contract will do: all are tried.
     loaded = load_recogniser(model, contract=None if read_contract(model) else "rgb,pm1")
     return loaded.network, loaded.contract.input_size
+
+
+def strong_of(job: AdaptJob) -> Recogniser | None:
+    """The stronger recogniser of a job, or None where it names none.
+
+    Raises:
+        InputError, ContractError: it can't be read, or nobody says how it wants its input.
+    """
+    return None if job.strong is None else load_recogniser(job.strong, contract=job.strong_contract)
