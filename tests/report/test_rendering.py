@@ -138,6 +138,14 @@ def test_evaluation_records_of_old_runs_are_read() -> None:
         EvaluatedSet.from_json(record | {"curves": {"before": []}})
 
 
+def test_cost_of_serving_is_in_report_and_card(tmp_path: Path) -> None:
+    run = sample(tmp_path / "run")
+    for text in (render_report(run).read_text(), render_model_card(run).read_text()):
+        assert "11.9 ms a face on one thread" in text
+        assert "11.8 ms" in text
+        assert "4.2 MB" in text
+
+
 def test_licences_are_in_report_and_card(tmp_path: Path) -> None:
     run = sample(tmp_path / "run")
     text, card = render_report(run).read_text(), render_model_card(run).read_text()

@@ -113,6 +113,21 @@ class Diagnostics:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ServingCost:
+    """What the exported file costs where it serves.
+
+    Attributes:
+        megabytes: its size.
+        milliseconds: one face on one thread by onnxruntime, median.
+        before_milliseconds: the untouched recogniser, timed by turns with it; or None.
+    """
+
+    megabytes: float
+    milliseconds: float
+    before_milliseconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AdaptedRecogniser:
     """The recogniser before and after, as a reader of the report must know it.
 
@@ -126,6 +141,7 @@ class AdaptedRecogniser:
         method: how it was adapted, one sentence.
         labels_used: whether labels of the footage went into training.
         files: what to deploy, relative to the run folder.
+        cost: of serving it, or None where it was not timed.
     """
 
     contract: Mapping[str, Any]
@@ -137,6 +153,7 @@ class AdaptedRecogniser:
     method: str = ""
     labels_used: bool = False
     files: tuple[str, ...] = ()
+    cost: ServingCost | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,7 +266,7 @@ def _to_json(record: Ingested | Diagnostics | AdaptedRecogniser) -> dict[str, An
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Figure):
+    if isinstance(value, Figure | ServingCost):
         return asdict(value)
     if isinstance(value, Mapping):
         return {str(k): _plain(v) for k, v in value.items()}
@@ -282,4 +299,5 @@ def _diagnostics(value: Any) -> Diagnostics:
 
 def _recogniser(value: Any) -> AdaptedRecogniser:
     body = _body(value, AdaptedRecogniser)
-    return AdaptedRecogniser(**{**body, "files": tuple(body["files"])})
+    cost = None if body["cost"] is None else ServingCost(**body["cost"])
+    return AdaptedRecogniser(**{**body, "files": tuple(body["files"]), "cost": cost})

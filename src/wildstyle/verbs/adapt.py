@@ -41,6 +41,7 @@ from wildstyle.training import Company, LoopPlan
 from wildstyle.verbs.budgets import EXPORT_SECONDS, GATED_COST, MARGIN, Shares, images_per_second, learning_shares
 from wildstyle.verbs.check import CheckReport, check
 from wildstyle.verbs.configuration import resolved
+from wildstyle.verbs.costing import serving_cost
 from wildstyle.verbs.gated import (
     Sides,
     gate_clause,
@@ -342,7 +343,8 @@ class _Run:
         with self.company.first_goes_ahead():
             if not self.company.first:
                 return read_verdict(self.folder)
-            store_recogniser(self.folder, adapted_record(self.untouched, adapted, self.job))
+            cost = serving_cost(self.untouched, self.folder.file(ONNX))
+            store_recogniser(self.folder, replace(adapted_record(self.untouched, adapted, self.job), cost=cost))
             store_licences(self.folder, licences_of(brought_to(self.job)))
             verdict = decide_run(self.folder)
             render_report(self.folder, include_faces=self.job.include_faces)

@@ -12,7 +12,7 @@ from wildstyle import adaptation
 from wildstyle.errors import UnreadableFace
 from wildstyle.faces import FaceSource, encode_jpeg, read_manifest, working_batch
 from wildstyle.faces.ingest import IngestReport
-from wildstyle.recognisers import Recogniser
+from wildstyle.recognisers import BranchedNetwork, Recogniser
 from wildstyle.recognisers.contract_text import to_metadata
 from wildstyle.report import AdaptedRecogniser, Check, Diagnostics, Figure, Ingested, store_checks
 from wildstyle.runs import RunFolder
@@ -26,6 +26,12 @@ from wildstyle.verbs.measuring import spread
 
 _EYE_EDGES = [0, 8, 12, 16, 24, 32, 48, 64, 96, 1000]
 _CURVE_POINTS = 200
+_WAYS = {
+    "full": "full fine-tuning",
+    "last": "fine-tuning of the last layers",
+    "low-rank": "low-rank adapters, merged,",
+    "paired": "pairs of low-rank adapters, mixed by quality,",
+}
 _AXIS_MEANING = "mean change of pixels at its two ends, share of the range"
 
 
@@ -129,6 +135,10 @@ def adaptation_diagnostics(adapted: adaptation.AdaptedRecogniser, work: Path) ->
     )
 
 
+def _is_gated(adapted: Recogniser) -> bool:
+    return isinstance(adapted.network, BranchedNetwork)
+
+
 def adapted_record(untouched: Recogniser, adapted: Recogniser, job: AdaptJob) -> AdaptedRecogniser:
     """The recogniser before and after."""
     label_free = job.adaptation.head is None
@@ -144,8 +154,10 @@ def adapted_record(untouched: Recogniser, adapted: Recogniser, job: AdaptJob) ->
             else "learning from identity labels moves the embedding space"
         ),
         method=(
-            "full fine-tuning on clean faces redrawn in the style of the footage; "
+            f"{_WAYS[job.adaptation.way.name]} on clean faces redrawn in the style of the footage; "
             + ("label-free, the untouched recogniser is the teacher" if label_free else "with identity labels")
+            + ("; a stronger recogniser teaches, too" if job.strong is not None else "")
+            + ("; untouched weights for good faces, adapted ones for poor ones" if _is_gated(adapted) else "")
             + ("; styles guided to what the student fails on" if job.adaptation.guidance.enabled else "")
         ),
         labels_used=False,
