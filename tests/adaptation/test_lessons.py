@@ -22,6 +22,7 @@ from wildstyle.adaptation import (
     StyleTwins,
     WaySettings,
     adapt_recogniser,
+    clean_check,
 )
 from wildstyle.adaptation.batches import AdaptBatch
 from wildstyle.adaptation.targets import Targets
@@ -241,3 +242,33 @@ def test_nothing_is_remembered_of_a_huge_source() -> None:
 def test_settings_without_sense_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(SettingError):
         AdaptSettings(**wrong)
+
+
+# -- the look at clean faces ---------------------------------------------------------------------------------------
+
+
+def test_drift_on_clean_faces_is_told_and_ends_a_run_that_goes_too_far(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clean_check, "EVERY", 2)
+    material = Material(ToySource(), held=ToySource(count=12))
+    plan = LoopPlan(steps=12, log_every=1, device="cpu")
+    free = run(tmp_path / "free", material, plan=plan, most_drift=None)
+    assert free.diagnostics.drift is not None
+    assert 0 < free.diagnostics.drift < 2
+    assert not free.diagnostics.stopped
+    assert free.loop_result.steps == 12
+    bound = run(tmp_path / "bound", material, plan=plan, most_drift=1e-6)
+    assert bound.diagnostics.stopped
+    assert bound.loop_result.values.keys() == free.loop_result.values.keys()
+    lines = (tmp_path / "bound/metrics.jsonl").read_text().splitlines()
+    assert len(lines) == 2, "it ends at the first look"
+    assert run(tmp_path / "none").diagnostics.drift is None
+
+
+def test_an_untouched_student_has_not_drifted() -> None:
+    check = clean_check.CleanCheck(recogniser(), ToySource(), 0.1, 0)
+    assert check.drift(recogniser().frozen_copy()) == pytest.approx(0, abs=1e-6)
+    assert check.drift(recogniser(5).frozen_copy()) > 0.1
+    assert not check.too_far(7, recogniser(5).frozen_copy()), "it is not time to look"
+    assert check.too_far(50, recogniser(5).frozen_copy())

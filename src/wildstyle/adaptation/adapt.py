@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from wildstyle.adaptation.batches import SourceBatches, StyleRange
+from wildstyle.adaptation.clean_check import CleanCheck
 from wildstyle.adaptation.distilling import SpaceMap
 from wildstyle.adaptation.drawing import MixedDraws, Order, PeopleDraws
 from wildstyle.adaptation.heads import IdentityHead, build_head, first_faces
@@ -45,11 +46,15 @@ class AdaptDiagnostics:
             and ``guidance/loss_after``, ``guidance/magnitude_before`` and ``guidance/magnitude_after``, ...
         last: the same of the last step.
         unreadable: id to reason of clean faces that could not be used.
+        drift: mean 1 - cos(adapted, untouched recogniser) on clean faces put aside, or None where there were none.
+        stopped: whether that drift ended the adaptation early.
     """
 
     means: Mapping[str, float]
     last: Mapping[str, float]
     unreadable: Mapping[str, str]
+    drift: float | None = None
+    stopped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +118,14 @@ def adapt_recogniser(
     batches = SourceBatches(faces, order, settings.synthetic_share, styles, labels)
     _check_shares(settings, batches, lessons)
     identity = "; ".join([plan.identity, recogniser.hash, twins.fingerprint(), str(settings), _said_of(given)])
-    result = train(task, batches, replace(plan, identity=identity), Path(folder), on_step=on_step)
-    return AdaptedRecogniser(_signed(task.adapted(), recogniser), result, _diagnose(Path(folder), result, batches))
+    check = None if given.held is None else CleanCheck(recogniser, given.held, settings.most_drift, plan.seed)
+    watched = on_step if check is None else check.beside(task.student, on_step)
+    result = train(task, batches, replace(plan, identity=identity), Path(folder), on_step=watched)
+    adapted, told = task.adapted(), _diagnose(Path(folder), result, batches)
+    if check is not None:
+        stopped = bool(check.looks) and check.looks[-1][1] > (settings.most_drift or 2.0)
+        told = replace(told, drift=check.drift(adapted), stopped=stopped)
+    return AdaptedRecogniser(_signed(adapted, recogniser), result, told)
 
 
 def _said_of(material: Material) -> str:

@@ -19,9 +19,11 @@ class Material:
             used where ``footage_share`` is above 0.
         strong: a stronger recogniser that the user owns, of any length of embedding, as a second teacher.
         quality: taught for this recogniser; needed by ways that mix by quality.
+        held: clean faces put aside, on which the student's drift from the untouched recogniser is looked at; or None.
     """
 
     source: FaceSource
     footage: FaceSource | None = None
     strong: Recogniser | None = None
     quality: QualityNetwork | None = None
+    held: FaceSource | None = None

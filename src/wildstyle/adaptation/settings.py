@@ -81,6 +81,8 @@ class AdaptSettings:
         weight_decay: decoupled weight decay, >= 0.
         warm_share: share of the steps that warm up, in [0, 1).
         clip_norm: largest norm of the gradient, > 0.
+        most_drift: mean 1 - cos(student, untouched recogniser) on clean faces put aside at which the adaptation ends
+            early, in (0, 2], or None for never. Behind a gate the student may drift: it does not see clean faces.
         average: decay per step of an average of the student's weights that is returned instead of the
             last weights, in [0, 1); 0 returns the last.
         guidance: the search for hard styles.
@@ -106,6 +108,7 @@ class AdaptSettings:
     weight_decay: float = 1e-4
     warm_share: float = 0.1
     clip_norm: float = 5.0
+    most_drift: float | None = 0.2
     average: float = 0.0
     guidance: GuidanceSettings = field(default_factory=GuidanceSettings)
 
@@ -145,6 +148,10 @@ class AdaptSettings:
                 "learning_rate, head_rate and clip_norm must be above 0",
             ),
             (not 0 <= self.warm_share < 1, f"warm_share is {self.warm_share}, not in [0, 1)"),
+            (
+                self.most_drift is not None and not 0 < self.most_drift <= 2,
+                f"most_drift is {self.most_drift}, not in (0, 2]",
+            ),
             (not 0 <= self.average < 1, f"average is {self.average}, not in [0, 1)"),
             (not self._learns(), "nothing is learnt: every term has weight or share 0"),
         ]

@@ -296,7 +296,9 @@ class _Run:
         work, started = self.folder.work("adapt"), time.monotonic()
         self.progress.stage("adapt", f"with {len(sides.learn):,} clean faces")
         plan = self._plan(self.job.adapt_steps, self._shares().adapt)
-        material = Material(sides.learn, sides.footage, strong_of(self.job), quality)
+        material = Material(sides.learn, sides.footage, strong_of(self.job), quality, sides.held)
+        if quality is not None:
+            settings = replace(settings, most_drift=None)
         adapted = adapt_recogniser(
             self.untouched, generator, material, settings, work, plan=plan, on_step=steps_to(self.progress)
         )

@@ -43,7 +43,8 @@ class Sides:
 
     Attributes:
         learn: clean faces that are learnt from.
-        held: clean faces that only the gate's knees are chosen on; None: no gate.
+        held: clean faces that nothing is learnt from: the drift is looked at on them, and the gate's knees are chosen;
+            None where there are too few.
         footage: the target's faces.
     """
 
@@ -54,8 +55,6 @@ class Sides:
 
 def put_aside(source: FaceSource, footage: FaceSource, settings: GateSettings, seed: int) -> Sides:
     """Divide the clean faces, by person where people are known."""
-    if not settings.enabled or settings.by_hand is not None:
-        return Sides(source, None, footage)
     groups = [subject or f"\n{index}" for index, subject in enumerate(source.subjects())]
     names = sorted(set(groups))
     order = item_rng(seed, "put aside for the gate").permutation(len(names))
