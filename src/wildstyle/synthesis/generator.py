@@ -181,19 +181,17 @@ class Generator(StyleGenerator):
         opened = gate if self.config.camera else torch.zeros_like(gate)
         return Ingredients(strengths_of(self.camera(hidden), opened), added, chance)
 
-    def parts_for_fit(self, images: Tensor, code: Tensor, seed: Tensor, first: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Images, learned change, and the first images without a gradient to that change.
+    def parts_for_fit(self, images: Tensor, code: Tensor, seed: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Images, learned change, and the images without a gradient to that change.
 
-        Identity may be lost to the camera, not to patterns made up to fool a recogniser.
+        Identity may be lost to the camera, not to patterns made up to fool a recogniser; and the direction is to be
+        read off what the camera does, not off a watermark.
         """
         planned = self.ingredients(images, self.encode(images), code, seed)
-        added = planned.added[:first]
-        again = Ingredients(
-            CameraStrengths(*(part[:first] for part in planned.strengths)),
-            added.detach() if self.config.camera else added,
-            Chance(*(part[:first] for part in planned.chance)),
-        )
-        return self.render(images, planned), planned.added, self.render(images[:first], again)
+        made = self.render(images, planned)
+        if not self.config.camera:
+            return made, planned.added, made
+        return made, planned.added, self.render(images, planned._replace(added=planned.added.detach()))
 
     @torch.no_grad()
     def with_targets(self, targets: Sequence[str]) -> Generator:

@@ -87,19 +87,18 @@ class StyleGenerator(nn.Module, ABC):
         """``decode`` of ``encode``."""
         return self.decode(images, self.encode(images), code, seed, target=target)
 
-    def parts_for_fit(self, images: Tensor, code: Tensor, seed: Tensor, first: int) -> tuple[Tensor, Tensor, Tensor]:
+    def parts_for_fit(self, images: Tensor, code: Tensor, seed: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """What a step of a fit looks at.
 
         Args:
             images, code, seed: as for ``decode``.
-            first: how many images have their identity measured.
 
         Returns:
             The synthesised images (N, 3, S, S); the part of the change that is to stay small, (N, 3, S, S); and the
-            first images, (first, 3, S, S), with the gradient that identity may have.
+            same images with the gradient that identity and direction may have.
         """
         made = self(images, code, seed)
-        return made, torch.zeros_like(made), made[:first]
+        return made, torch.zeros_like(made), made
 
     @property
     def hash(self) -> str:

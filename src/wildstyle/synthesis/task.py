@@ -116,11 +116,10 @@ class SynthesisTask:
         set_learning_rate(cast(torch.optim.Optimizer, self.maker), self.settings.learning_rate * factor)
         set_learning_rate(cast(torch.optim.Optimizer, self.judge), self.settings.critic_rate * factor)
         weight = target_weight(magnitude_of(batch.code), self.settings.like_target)
-        first = max(1, round(len(batch.images) * self.settings.identity_share))
-        made, added, measured = self.generator(batch.images, batch.code, batch.seed, first)
+        parts = self.generator(batch.images, batch.code, batch.seed)
         pair = _Pair(batch)
-        values = self._teach_critic(pair, made, weight)
-        values |= self._teach_generator(batch, pair, (made, added, measured), weight)
+        values = self._teach_critic(pair, parts[0], weight)
+        values |= self._teach_generator(batch, pair, parts, weight)
         self._average(step)
         return values
 
@@ -133,17 +132,20 @@ class SynthesisTask:
     def _teach_generator(
         self, batch: FitBatch, pair: _Pair, parts: tuple[Tensor, Tensor, Tensor], weight: Tensor
     ) -> dict[str, Tensor]:
-        made, added, measured = parts
+        made, added, lean = parts
         weights = self.settings.weights
         standard = self.scale.standard(style_statistics(made, pair.mask))
-        change = standard - self.scale.standard(style_statistics(batch.images, pair.mask))
+        # Where nothing is held back both are one tensor, and one look is enough.
+        seen = standard if lean is made else self.scale.standard(style_statistics(lean, pair.mask))
+        change = seen - self.scale.standard(style_statistics(batch.images, pair.mask))
+        first = max(1, round(len(made) * self.settings.identity_share))
         self.critic.requires_grad_(False)
         terms = {
             "statistics": energy_distance(standard, weight, self.scale.target) - self._floor(),
             "support": nearest_distance(standard, weight, self.scale.target),
             "adversarial": fooling_loss(self.critic(pair.seen(made)), weight),
-            "direction": direction_loss(self.reader(batch.images, made, change), batch.code),
-            "identity": self._identity_miss(batch, measured),
+            "direction": direction_loss(self.reader(batch.images, lean, change), batch.code),
+            "identity": self._identity_miss(batch, lean[:first]),
             "residual": residual_size(added),
         }
         loss = sum(getattr(weights, name) * term for name, term in terms.items())
@@ -220,8 +222,8 @@ class _Parts(nn.Module):
         super().__init__()
         self.inner = generator
 
-    def forward(self, images: Tensor, code: Tensor, seed: Tensor, first: int) -> tuple[Tensor, Tensor, Tensor]:
-        return self.inner.parts_for_fit(images, code, seed, first)
+    def forward(self, images: Tensor, code: Tensor, seed: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        return self.inner.parts_for_fit(images, code, seed)
 
 
 class _Pair:

@@ -117,18 +117,17 @@ def adaptation_diagnostics(adapted: adaptation.AdaptedRecogniser, work: Path) ->
         "guidance/magnitude_after": "mean style magnitude of guided styles",
     }
     found, loop = adapted.diagnostics, adapted.loop_result
-    drift = "mean of 1 - cosine to the untouched recogniser on clean faces put aside"
-    drift += "; it ended the adaptation early" if found.stopped else ""
+    drift = []
+    if found.drift is not None:
+        meaning = "mean of 1 - cosine to the untouched recogniser on clean faces put aside"
+        meaning += "; it ended the adaptation early" if found.stopped else ""
+        drift = [Figure(name="drift on clean faces", value=round(found.drift, 4), meaning=meaning)]
     means = [Figure(name=k, value=round(v, 5), meaning=meanings.get(k, "")) for k, v in found.means.items()]
     return Diagnostics(
         stage="adaptation",
         figures=(
             *means,
-            *(
-                []
-                if found.drift is None
-                else [Figure(name="drift on clean faces", value=round(found.drift, 4), meaning=drift)]
-            ),
+            *drift,
             Figure(name="steps", value=loop.steps),
             Figure(name="seconds", value=round(loop.seconds)),
             Figure(name="images per second", value=round(loop.images_per_second, 1)),
