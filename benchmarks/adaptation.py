@@ -3,6 +3,7 @@
 python benchmarks/adaptation.py camera TARGET [--stage tune|final] [--seed 0] [--minutes 25]
 python benchmarks/adaptation.py run ARM TARGET [--stage tune|final] [--seed 0] [--steps 300] [--set KEY=VALUE ...]
 python benchmarks/adaptation.py measure ARM TARGET [--stage tune|final] [--seed 0]
+python benchmarks/adaptation.py pair ARM OTHER TARGET [--stage tune|final] [--seeds 0 1 2] [--kind gated|adapted]
 
 TARGET is ``imfdb`` (films) or ``far`` (a far webcam); needs $WILDSTYLE_DATA. Stage ``tune`` leaves every third tune
 person, by name, out of the footage and measures on those; ``final`` uses all tune footage and measures on the test
@@ -25,6 +26,7 @@ from typing import Any
 import numpy as np
 
 from adaptation_arms import ARMS, FREE, Arm, strong_path
+from adaptation_pairs import mean_difference
 from record import RESULTS, machine
 from wildstyle.adaptation import AdaptSettings, Material, adapt_recogniser
 from wildstyle.adaptation.gating import GateSettings
@@ -105,7 +107,7 @@ GATE = GateSettings(enabled=True)
 def main() -> None:
     """Run one sub-command."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("what", choices=("camera", "run", "measure"))
+    options.add_argument("what", choices=("camera", "run", "measure", "pair"))
     options.add_argument("names", nargs="+", help="[ARM] TARGET")
     options.add_argument("--stage", choices=("tune", "final"), default="tune")
     options.add_argument("--seed", type=int, default=0)
@@ -114,11 +116,16 @@ def main() -> None:
     options.add_argument("--steps", type=int, default=300)
     options.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="of AdaptSettings, to try out")
     options.add_argument("--as", dest="name", help="name of a tried-out arm")
+    options.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
+    options.add_argument("--kind", choices=("gated", "adapted"), default="gated")
     options.add_argument("--work", type=Path, default=Path("runs/adaptation"))
     chosen = options.parse_args()
     bench = Bench(chosen.names[-1], chosen.stage, chosen.seed, chosen.work)
     if chosen.what == "camera":
         learn_camera(bench, chosen.minutes)
+        return
+    if chosen.what == "pair":
+        pair(bench, chosen)
         return
     arm, name = chosen.names[0], chosen.name or chosen.names[0]
     if chosen.what == "run":
@@ -234,6 +241,35 @@ def report(bench: Bench, name: str) -> None:
     OUT.mkdir(parents=True, exist_ok=True)
     write_json(OUT / f"{bench.target}-{bench.stage}-{name}-{bench.seed}.json", record)
     show(record)
+
+
+def pair(bench: Bench, chosen: argparse.Namespace) -> None:
+    """One arm minus the other (``untouched`` may be one of them), mean over seeds, and leave the figures."""
+    first, second = chosen.names[:2]
+    sides = [_of_seeds(bench, name, chosen) for name in (second, first)]
+    record = {
+        "arm": first,
+        "minus": second,
+        "target": bench.target,
+        "stage": bench.stage,
+        "seeds": chosen.seeds,
+        "kind": chosen.kind,
+        "machine": machine(),
+        "figures": {data: mean_difference(*([one[data] for one in side] for side in sides)) for data in sides[0][0]},
+    }
+    OUT.mkdir(parents=True, exist_ok=True)
+    write_json(OUT / f"{bench.target}-{bench.stage}-{first}-minus-{second}-{chosen.kind}.json", record)
+    show({"figures": {f"{first} - {second}": record["figures"]}})
+
+
+def _of_seeds(bench: Bench, name: str, chosen: argparse.Namespace) -> list[dict[str, Outcome]]:
+    if name == "untouched":
+        return [outcomes(bench, bench.untouched)]
+    found = []
+    for seed in chosen.seeds:
+        folder = replace(bench, seed=seed).arm_folder(name)
+        found.append(outcomes(bench, load_recogniser(folder / f"{chosen.kind}.safetensors")))
+    return found
 
 
 def differences(before: Outcome, after: Outcome) -> list[dict[str, Any]]:
