@@ -70,7 +70,7 @@ class GeneratorConfig:
     max_magnitude: float = 6.0
     targets: tuple[str, ...] = ("target",)
     camera: bool = True
-    faint: float | None = 0.04
+    faint: float | None = 0.03
 
     def __post_init__(self) -> None:
         if self.width < 4 or self.width % 4 or self.max_magnitude <= 0:

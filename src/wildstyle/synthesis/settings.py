@@ -25,7 +25,7 @@ class LossWeights:
     statistics: float = 1.5
     support: float = 0.25
     adversarial: float = 0.3
-    identity: float = 6.0
+    identity: float = 20.0
     direction: float = 0.25
     residual: float = 10.0
 
