@@ -34,6 +34,7 @@ from wildstyle.synthesis.losses import (
     target_weight,
 )
 from wildstyle.synthesis.material import FitBatches, TargetFaces, read_target
+from wildstyle.synthesis.settings import LossWeights
 from wildstyle.synthesis.task import SynthesisTask
 from wildstyle.synthesis.watching import Watch
 from wildstyle.training import LoopPlan
@@ -46,10 +47,11 @@ def sets(drawn: Callable[..., Any]) -> tuple[Any, Any]:
     return drawn("clean", 24), drawn("yard", 20, blur=2.0)
 
 
-def prepared(sets: tuple[Any, Any], identity: Recogniser) -> tuple[SynthesisTask, FitBatches]:
-    faces = read_target(sets[1], SMALL)
-    batches = FitBatches(sets[0], faces.fit, SMALL)
-    task = SynthesisTask(new_generator(SMALL), identity.frozen_copy(), SMALL, style_scale(batches, faces))
+def prepared(sets: tuple[Any, Any], identity: Recogniser, **changes: Any) -> tuple[SynthesisTask, FitBatches]:
+    settings = replace(SMALL, **changes)
+    faces = read_target(sets[1], settings)
+    batches = FitBatches(sets[0], faces.fit, settings)
+    task = SynthesisTask(new_generator(settings), identity.frozen_copy(), settings, style_scale(batches, faces))
     task.attach(Accelerator(cpu=True))
     return task, batches
 
@@ -173,15 +175,45 @@ def test_whitening_makes_directions_comparable_but_for_the_tiny_ones() -> None:
     assert covariance[0, 1].abs() < 1e-2
 
 
-def test_identity_teaches_the_camera_and_not_the_learned_change(sets: tuple[Any, Any], identity: Recogniser) -> None:
+def test_identity_and_direction_teach_the_camera_and_not_the_learned_change(
+    sets: tuple[Any, Any], identity: Recogniser
+) -> None:
     task, batches = prepared(sets, identity)
     batch = batches(0)
-    made, _, measured = task.generator(batch.images, batch.code, batch.seed, 3)
-    torch.testing.assert_close(measured, made[:3], atol=1e-6, rtol=0)
-    measured.sum().backward()
+    made, added, lean = task.generator(batch.images, batch.code, batch.seed)
+    assert torch.equal(lean, made)
+    assert added.abs().max() > 0
+    lean.sum().backward()
     touched = {n.split(".")[1] for n, p in task.generator.named_parameters() if p.grad is not None and p.grad.any()}
     assert "camera" in touched
     assert "decoder" not in touched
+
+
+@pytest.mark.parametrize(("term", "learns"), [("identity", False), ("direction", False), ("statistics", True)])
+def test_which_term_of_the_loss_reaches_the_learned_change(
+    sets: tuple[Any, Any], identity: Recogniser, term: str, learns: bool
+) -> None:
+    nothing = dict.fromkeys(("statistics", "support", "adversarial", "identity", "direction", "residual"), 0.0)
+    task, batches = prepared(sets, identity, weights=LossWeights(**{**nothing, term: 1.0}))
+    decoder = {n: p.detach().clone() for n, p in task.generator.named_parameters() if ".decoder." in n}
+    task.step(batches(0), 0, 10)
+    moved = [n for n, p in task.generator.named_parameters() if n in decoder and not torch.equal(p, decoder[n])]
+    assert bool(moved) == learns
+
+
+def test_the_learned_change_beside_a_camera_is_faint(faces: torch.Tensor) -> None:
+    for camera, faint, bounded in ((True, 0.03, True), (True, None, False), (False, 0.03, False)):
+        generator = Generator(GeneratorConfig(camera=camera, faint=faint))
+        with torch.no_grad():
+            for weight in generator.decoder.parameters():
+                weight.add_(0.5)
+            code = torch.full((len(faces), generator.axes), 1.5)
+            found = generator.ingredients(faces, generator.encode(faces), code, torch.arange(len(faces)))
+        assert (float(found.added.abs().max()) <= 0.03) == bounded
+        again = Generator.from_description(generator.describe())
+        assert again.config == generator.config
+    with pytest.raises(SettingError, match="at most 0"):
+        GeneratorConfig(faint=0.0)
 
 
 def test_losses_by_hand() -> None:
