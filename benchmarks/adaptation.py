@@ -27,6 +27,7 @@ import numpy as np
 
 from adaptation_arms import ARMS, FREE, Arm, strong_path
 from adaptation_pairs import mean_difference
+from people import split
 from record import RESULTS, machine
 from wildstyle.adaptation import AdaptSettings, Material, adapt_recogniser
 from wildstyle.adaptation.gating import GateSettings
@@ -360,15 +361,6 @@ def enrolled_rows(held: FaceSource) -> list[ManifestRow]:
         role = "gallery" if enrolled else "probe"
         rows.append(ManifestRow(file=face.id, subject=subject, media=face.id, template=template, role=role))
     return rows
-
-
-def split(faces: FaceSource, every: int) -> tuple[FaceSource, FaceSource]:
-    """All faces but those of every n-th person by name, and those."""
-    subjects = faces.subjects()
-    names = sorted({s for s in subjects if s is not None})
-    held = set(names[::every])
-    sides = [[i for i, s in enumerate(subjects) if (s in held) == side] for side in (False, True)]
-    return Subset(faces, sides[0]), Subset(faces, sides[1])
 
 
 def show(record: Mapping[str, Any]) -> None:

@@ -27,9 +27,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from people import split
 from record import RESULTS, machine
 from synthesis_summary import summarise
-from wildstyle.faces import FaceSource, Subset, open_faces
+from wildstyle.faces import FaceSource, open_faces
 from wildstyle.randomness import item_rng
 from wildstyle.recognisers import Recogniser, load_recogniser
 from wildstyle.runs.atomic import write_json
@@ -119,15 +120,6 @@ class Material:
         self.footage, self.footage_held = split(footage, 3)
         self.identity = load_recogniser(data / "models/mobilefacenet.onnx", contract="rgb,imagenet")
         self.judge_path = data / "models/edgeface_xs.onnx"
-
-
-def split(faces: FaceSource, every: int) -> tuple[FaceSource, FaceSource]:
-    """All faces but those of every n-th person by name, and those."""
-    subjects = faces.subjects()
-    names = sorted({s for s in subjects if s is not None})
-    held = set(names[::every])
-    sides = [[i for i, s in enumerate(subjects) if (s in held) == side] for side in (False, True)]
-    return Subset(faces, sides[0]), Subset(faces, sides[1])
 
 
 def fit_kind(kind: str, material: Material, seed: int, plan: LoopPlan, folder: Path) -> None:

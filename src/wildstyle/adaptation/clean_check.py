@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from wildstyle.adaptation.distilling import apart
-from wildstyle.errors import UnreadableFace
+from wildstyle.adaptation.readable import readable_faces
 from wildstyle.faces.source import FaceSource
 from wildstyle.faces.stream import working_batch
-from wildstyle.randomness import item_rng
 from wildstyle.recognisers import Recogniser
 from wildstyle.training import Progress
 
@@ -69,10 +67,5 @@ def _embedded(recogniser: Recogniser, images: Tensor) -> Tensor:
 
 
 def _readable(held: FaceSource, seed: int) -> Tensor:
-    faces = []
-    for index in np.sort(item_rng(seed, "clean check").permutation(len(held))[:FACES]):
-        try:
-            faces.append(held.read(int(index)))
-        except UnreadableFace:
-            continue
+    faces = readable_faces(held, FACES, seed, "clean check")
     return torch.from_numpy(working_batch(faces)) if faces else torch.zeros(0, 3, 1, 1)

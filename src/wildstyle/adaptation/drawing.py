@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from wildstyle.errors import LabelError, SettingError
 from wildstyle.randomness import epoch_order, item_rng
 from wildstyle.training import Draw
+from wildstyle.training.draws import positions
 
 
 class Order(Protocol):
@@ -83,9 +84,7 @@ class PeopleDraws:
 
     def __call__(self, step: int) -> list[Draw]:
         """Draws of 0-based ``step`` for this process."""
-        share = self.batch // self.world
-        first = step * self.batch + self.rank * share
-        return [self._at(position) for position in range(first, first + share)]
+        return [self._at(position) for position in positions(step, self.batch, self.rank, self.world)]
 
     def _at(self, position: int) -> Draw:
         turn, inside = divmod(position, self.each)

@@ -137,10 +137,10 @@ class AdaptTask:
     def _twins_of(self, request: TwinRequest, labels: Tensor, target: Tensor | None) -> Twins:
         """Twins, the asked share of them guided."""
         count, share = len(request.codes), self.settings.guidance.share
+        if share == 1:
+            return self.twins(request, self._objective_of(labels, target))
         places = torch.arange(count, device=request.codes.device)
         hunted = ((places + 1) * share).floor() > (places * share).floor()
-        if bool(hunted.all()):
-            return self.twins(request, self._objective_of(labels, target))
         rest = self.twins(TwinRequest(*(part[~hunted] for part in request)), None)
         if not bool(hunted.any()):
             return rest

@@ -74,7 +74,7 @@ def listing(network: nn.Module) -> Listing:
     if isinstance(network, GraphNetwork):
         found = _graph(network)
     elif isinstance(network, BranchedNetwork) and kind == "branched":
-        return _branched(network)
+        found = _branched(network)
     elif kind == "backbone":
         found = _traced(network)
     else:

@@ -52,13 +52,18 @@ class Draws:
 
     def __call__(self, step: int) -> list[Draw]:
         """Draws of 0-based ``step`` for this process, ``batch / world`` of them."""
-        share = self.batch // self.world
-        first = step * self.batch + self.rank * share
-        return [self._at(position) for position in range(first, first + share)]
+        return [self._at(position) for position in positions(step, self.batch, self.rank, self.world)]
 
     def _at(self, position: int) -> Draw:
         epoch, place = divmod(position, self.count)
         return Draw(epoch, int(_order(self.seed, epoch, self.count)[place]))
+
+
+def positions(step: int, batch: int, rank: int, world: int) -> range:
+    """Places in the endless row of draws that make up a process's share of 0-based ``step``."""
+    share = batch // world
+    first = step * batch + rank * share
+    return range(first, first + share)
 
 
 @lru_cache(maxsize=8)

@@ -12,7 +12,8 @@ from torch import Tensor
 from wildstyle.adaptation.gating.knees import Knees, Trial, choose_knees, ramp
 from wildstyle.adaptation.gating.teaching import log_sizes
 from wildstyle.adaptation.gating.worse import Worse
-from wildstyle.errors import NotMeasurable, UnreadableFace
+from wildstyle.adaptation.readable import readable_faces
+from wildstyle.errors import NotMeasurable
 from wildstyle.faces.source import FaceSource
 from wildstyle.faces.stream import working_batch
 from wildstyle.randomness import item_rng
@@ -118,12 +119,7 @@ def some_faces(faces: FaceSource, most: int, seed: int) -> Tensor:
     Raises:
         NotMeasurable: none can be read.
     """
-    found = []
-    for index in np.sort(item_rng(seed, "some faces").permutation(len(faces))[:most]):
-        try:
-            found.append(faces.read(int(index)))
-        except UnreadableFace:
-            continue
+    found = readable_faces(faces, most, seed, "some faces")
     if not found:
         raise NotMeasurable(f"no face of {faces.name} can be read", where=faces.location)
     return torch.from_numpy(working_batch(found))
