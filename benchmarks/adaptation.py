@@ -45,7 +45,6 @@ from wildstyle.verbs.jobs import EvaluationSpec
 from wildstyle.verbs.measuring import LabelledSet, open_labelled, outcomes_of
 
 FOOTAGE = {"imfdb": "imfdb", "far": "webcam_far"}
-QUALITY_STEPS = 200
 ENROLLED = 3
 OUT = RESULTS / "adaptation"
 
@@ -146,12 +145,12 @@ def learn_camera(bench: Bench, minutes: float) -> None:
         save_generator(fitted.generator, path, {"seconds": fitted.loop.seconds, "steps": fitted.loop.steps})
     generator = load_generator(path)[0]
     started = time.monotonic()
-    plan = LoopPlan(steps=QUALITY_STEPS, seed=seed)
-    quality = taught(bench.untouched, generator, sides, GATE, folder / "quality", plan)
-    if quality is None:
-        raise SystemExit("no quality could be taught")
-    store_quality(quality, folder / "quality.safetensors")
-    write_json(folder / "quality.json", {"seconds": time.monotonic() - started, "steps": QUALITY_STEPS})
+    quality = taught(bench.untouched, generator, sides, GATE, seed)
+    if isinstance(quality, str):
+        raise SystemExit(f"no quality could be taught: {quality}")
+    store_quality(quality.network, folder / "quality.safetensors")
+    told = {"faces": quality.faces, "correlation": quality.correlation, "octaves_off": quality.octaves_off}
+    write_json(folder / "quality.json", {"seconds": time.monotonic() - started, **told})
 
 
 def run(bench: Bench, arm: str, name: str, chosen: argparse.Namespace) -> None:

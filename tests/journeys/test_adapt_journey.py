@@ -91,8 +91,10 @@ def test_stopped_and_continued_ends_the_same(
 
 
 def gated_job(world, out: Path):  # type: ignore[no-untyped-def]
-    gate = GateSettings(enabled=True, lower=20.0, upper=60.0, quality=QualitySettings(batch=8, curve_faces=16))
-    return replace(world.job(out), gate=gate, quality_steps=3)
+    gate = GateSettings(
+        enabled=True, lower=20.0, upper=60.0, quality=QualitySettings(faces=40, curve_faces=16, least_correlation=-1.0)
+    )
+    return replace(world.job(out), gate=gate)
 
 
 def test_with_a_gate_one_file_holds_both_sides(world, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

@@ -188,6 +188,9 @@ def _traced(network: nn.Module) -> Listing:
 
 
 def _function(node: fx.Node) -> Listed:
+    if node.target is torch.cat:
+        parts, axis = node.args
+        return Listed("concat", tuple(str(part) for part in parts), node.name, {"axis": axis})  # type: ignore[union-attr]
     operands = [arg for arg in node.args if isinstance(arg, fx.Node)]
     numbers = node.args[len(operands) :]
     # Keywords, and values among the numbers, would be left out in silence.
@@ -235,12 +238,16 @@ _TO_THE_END = 2**31
 _FUNCTIONS: dict[Callable[..., Any] | str, str] = {
     operator.add: "add",
     operator.mul: "mul",
+    operator.sub: "sub",
+    torch.abs: "abs",
+    torch.log: "log",
     torch.matmul: "matmul",
     torch.relu: "relu",
     torch.sigmoid: "sigmoid",
 }
 _WITH_NUMBERS: dict[Callable[..., Any] | str, Callable[..., tuple[str, dict[str, Any]]]] = {
     operator.getitem: _part,
+    operator.add: lambda value: ("add_scalar", {"value": value}),
     operator.mul: lambda value: ("mul_scalar", {"value": value}),
     torch.clamp: lambda low, high: ("clamp", {"low": low, "high": high}),
     torch.flatten: _flat,

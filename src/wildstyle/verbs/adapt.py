@@ -262,20 +262,28 @@ class _Run:
         if not settings.enabled:
             return None
         self.company.wait()
-        inputs = inputs_hash(self.base, resolved(settings), self.job.budget_seconds, self._output_hash("fit"))
+        inputs = inputs_hash(self.base, resolved(settings), self._output_hash("fit"))
         if self.folder.stage_done("quality", inputs):
             path = self.folder.file(QUALITY)
             return stored_quality(path) if path.is_file() else None
-        work, started = self.folder.work("quality"), time.monotonic()
+        with self.company.first_goes_ahead():
+            if self.company.first:
+                self._teach(sides, generator, inputs)
+        path = self.folder.file(QUALITY)
+        return stored_quality(path) if path.is_file() else None
+
+    def _teach(self, sides: Sides, generator: StyleGenerator, inputs: str) -> None:
+        """Teach the quality and keep it, or say why there is none."""
+        started, path = time.monotonic(), self.folder.file(QUALITY)
         self.progress.stage("teach quality", f"{len(sides.learn):,} clean faces")
-        plan = self._plan(self.job.quality_steps, self._shares().quality)
-        quality = taught(self.untouched, generator, sides, settings, work, plan, steps_to(self.progress))
-        if self.company.first:
-            if quality is not None:
-                store_quality(quality, self.folder.file(QUALITY))
-            summary = "taught a quality" if quality is not None else "no quality could be taught: no gate"
-            self._finish("quality", inputs, summary, started, (QUALITY,) if quality is not None else ())
-        return quality
+        path.unlink(missing_ok=True)
+        found = taught(self.untouched, generator, sides, self.job.gate, self.job.seed, self.progress.step)
+        if isinstance(found, str):
+            self._finish("quality", inputs, f"no quality could be taught, so there is no gate: {found}", started, ())
+            return
+        store_quality(found.network, path)
+        told = f"taught a quality on {found.faces:,} faces, within {found.octaves_off:.2f} octaves of size"
+        self._finish("quality", inputs, told, started, (QUALITY,))
 
     def adapt(self, sides: Sides, generator: StyleGenerator, quality: QualityNetwork | None) -> Recogniser:
         """Train the student and put the gate before it, or load both."""

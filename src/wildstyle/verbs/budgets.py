@@ -22,7 +22,7 @@ from wildstyle.runs.atomic import write_json
 FIT_SHARE = 0.5
 """Of the time left after measuring: learning the camera. The rest adapts the recogniser."""
 
-QUALITY_SHARE, MOST_QUALITY_SECONDS = 0.08, 150.0
+GATE_SECONDS = 60.0
 """Teaching the quality of a gate, and choosing its knees."""
 
 GATED_COST = 2.1
@@ -93,7 +93,6 @@ class Shares:
 
     fit: float
     adapt: float
-    quality: float = 0.0
 
 
 def learning_shares(folder: Path, seconds: float, *, gated: bool = False) -> Shares:
@@ -102,7 +101,7 @@ def learning_shares(folder: Path, seconds: float, *, gated: bool = False) -> Sha
     Args:
         folder: where it is written down.
         seconds: all there is.
-        gated: whether a quality has to be taught, too; it takes its time from the adapting.
+        gated: whether there is a gate to make, too; it takes its time from the adapting.
 
     Raises:
         InputError: what was written is damaged.
@@ -110,10 +109,8 @@ def learning_shares(folder: Path, seconds: float, *, gated: bool = False) -> Sha
     path = folder / "budget.json"
     if not path.is_file():
         fit = max(FIT_SHARE * seconds - DIAGNOSIS_SECONDS, FEWEST_SECONDS)
-        quality = min(QUALITY_SHARE * seconds, MOST_QUALITY_SECONDS) if gated else 0.0
-        adapt = max((1 - FIT_SHARE) * seconds - quality, FEWEST_SECONDS)
-        shares = {"fit": fit, "adapt": adapt} | ({"quality": max(quality, FEWEST_SECONDS)} if gated else {})
-        write_json(path, {name: round(share, 1) for name, share in shares.items()})
+        adapt = max((1 - FIT_SHARE) * seconds - (GATE_SECONDS if gated else 0.0), FEWEST_SECONDS)
+        write_json(path, {"fit": round(fit, 1), "adapt": round(adapt, 1)})
     try:
         return Shares(**json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError) as error:

@@ -10,6 +10,7 @@ from pathlib import Path
 from wildstyle.adaptation.gating import (
     Gated,
     GateSettings,
+    TaughtQuality,
     TrialFaces,
     Worse,
     assemble,
@@ -29,7 +30,6 @@ from wildstyle.report import Diagnostics, Figure
 from wildstyle.runs.atomic import write_bytes
 from wildstyle.synthesis import StyleGenerator
 from wildstyle.synthesis.kinds import ready_made
-from wildstyle.training import LoopPlan, Progress
 
 FEWEST = 60
 """Faces put aside below which no gate is tried."""
@@ -72,19 +72,16 @@ def taught(
     generator: StyleGenerator,
     sides: Sides,
     settings: GateSettings,
-    folder: Path,
-    plan: LoopPlan,
-    on_step: Callable[[Progress], None] | None = None,
-) -> QualityNetwork | None:
-    """A quality for this recogniser, its middle and spread those of the footage; None where none can be taught."""
+    seed: int,
+    on_faces: Callable[[int, int], None] | None = None,
+) -> TaughtQuality | str:
+    """A quality for this recogniser, its middle and spread those of the footage; or why none can be taught."""
     try:
-        found = teach_quality(
-            recogniser, worse(generator), sides.learn, settings.quality, folder, plan=plan, on_step=on_step
-        )
-    except InputError:
-        return None
-    settle(found.network, log_sizes(found.network, recogniser, some_faces(sides.footage, _LOOKED_AT, plan.seed)))
-    return found.network
+        found = teach_quality(recogniser, worse(generator), sides.learn, settings.quality, seed=seed, on_faces=on_faces)
+    except (InputError, NotMeasurable) as error:
+        return error.what
+    settle(found.network, log_sizes(found.network, recogniser, some_faces(sides.footage, _LOOKED_AT, seed)))
+    return found
 
 
 def worse(generator: StyleGenerator) -> Worse:

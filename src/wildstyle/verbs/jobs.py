@@ -221,7 +221,6 @@ class AdaptJob:
         detector: ONNX file of a better face detector than the embedded one, or None.
         budget_seconds: time for all stages together on this machine.
         fit_steps: steps of learning the camera, instead of a share of the budget.
-        quality_steps: steps of teaching the gate's quality, instead of a share of the budget.
         adapt_steps: steps of adapting, instead of a share of the budget.
         seed: of everything random.
         workers: reading threads.
@@ -241,7 +240,6 @@ class AdaptJob:
     detector: Path | None = None
     budget_seconds: float = 1200.0
     fit_steps: int | None = None
-    quality_steps: int | None = None
     adapt_steps: int | None = None
     seed: int = 0
     workers: int = 2

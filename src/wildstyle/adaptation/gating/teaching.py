@@ -1,32 +1,34 @@
 """A quality taught without any label: how far a face has moved in the recogniser's own space, told from its pixels.
 
 The recogniser itself says how much a degraded face still resembles its clean original (cosine of their embeddings);
-the cosine becomes the side in px at which plain shrinking would have done as much harm. A small network learns to read
-that from the degraded pixels alone. So quality is measured in what the recogniser needs, not in beauty.
+the cosine becomes the side in px at which plain shrinking would have done as much harm. A ridge regression learns to
+read that from the degraded pixels alone. So quality is measured in what the recogniser needs, not in beauty.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
 
-import numpy as np
 import torch
-from accelerate import Accelerator
 from torch import Tensor, nn
 
-from wildstyle.adaptation.batches import AdaptBatch, SourceBatches, StyleRange
 from wildstyle.adaptation.gating.effective_size import SizeCurve, size_curve
 from wildstyle.adaptation.gating.worse import Worse
-from wildstyle.errors import SettingError
+from wildstyle.adaptation.readable import readable_faces
+from wildstyle.errors import NotMeasurable, SettingError
 from wildstyle.faces.source import FaceSource
 from wildstyle.faces.stream import working_batch
 from wildstyle.randomness import item_rng
 from wildstyle.recognisers import Recogniser
-from wildstyle.recognisers.quality import QualityNetwork
-from wildstyle.training import Draws, LoopPlan, LoopResult, Progress, processes, set_learning_rate, train, warm_cosine
+from wildstyle.recognisers.quality import FARTHEST, QualityNetwork
+from wildstyle.synthesis import sample_seeds
+
+FEWEST = 40
+"""Faces below which nothing is taught."""
+
+_AT_ONCE = 64
+_RIDGES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,19 +36,17 @@ class QualitySettings:
     """How the quality is taught.
 
     Attributes:
-        batch: faces of a step, >= 8.
-        learning_rate: peak rate of AdamW, > 0.
+        faces: clean faces that are made worse and looked at, >= 40. A few thousand are enough.
         curve_faces: clean faces on which the curve of sizes is measured, >= 16.
-        tolerance: error in octaves of size above which the loss grows linearly, > 0.
+        least_correlation: of the size read and the size found, on faces left out, below which the quality is refused.
     """
 
-    batch: int = 64
-    learning_rate: float = 4e-3
+    faces: int = 2000
     curve_faces: int = 160
-    tolerance: float = 0.5
+    least_correlation: float = 0.5
 
     def __post_init__(self) -> None:
-        if self.batch < 8 or self.curve_faces < 16 or not min(self.learning_rate, self.tolerance) > 0:
+        if self.faces < FEWEST or self.curve_faces < 16 or not -1 <= self.least_correlation < 1:
             raise SettingError(f"a quality can't be taught with {self}")
 
 
@@ -57,23 +57,27 @@ class TaughtQuality:
     Attributes:
         network: frozen, on the CPU.
         curve: what a cosine is worth.
-        loop: steps and seconds.
+        faces: how many were looked at.
+        correlation: of log2 of the size read and the size found, each face left out of the fit that reads it.
+        octaves_off: root mean square of their difference, in octaves of size, by the same.
     """
 
     network: QualityNetwork
     curve: SizeCurve
-    loop: LoopResult
+    faces: int
+    correlation: float
+    octaves_off: float
 
 
+@torch.no_grad()
 def teach_quality(
     recogniser: Recogniser,
     worse: Worse,
     source: FaceSource,
     settings: QualitySettings,
-    folder: Path,
     *,
-    plan: LoopPlan,
-    on_step: Callable[[Progress], None] | None = None,
+    seed: int = 0,
+    on_faces: Callable[[int, int], None] | None = None,
 ) -> TaughtQuality:
     """Teach a small network the quality of faces, as one recogniser needs it.
 
@@ -82,27 +86,84 @@ def teach_quality(
         worse: makes faces of every quality.
         source: clean faces; labels are not used.
         settings: how.
-        folder: holds checkpoints; the same call continues what it holds.
-        plan: how long; a few hundred steps are enough.
-        on_step: called after each step.
+        seed: of the choice of faces, and of how they are made worse.
+        on_faces: told how many faces of how many are done.
 
     Raises:
         InputError: the recogniser does not mind shrinking at all.
-        Interrupted, Diverged, StorageError, SettingError: as ``training.train`` does.
+        NotMeasurable: too few faces can be read, or the pixels do not tell what the recogniser minds.
     """
     teacher = recogniser.frozen_copy()
-    chosen = np.sort(item_rng(plan.seed, "curve of sizes").permutation(len(source))[: settings.curve_faces])
-    faces = working_batch([source.read(int(index)) for index in chosen])
-    curve = size_curve(teacher.embed, torch.from_numpy(faces))
-    task = QualityTask(teacher, worse, curve, settings, seed=plan.seed)
-    rank, world = processes()
-    draws = Draws(count=len(source), batch=settings.batch, seed=plan.seed, rank=rank, world=world)
-    batches = SourceBatches(source, draws, 1.0, StyleRange(0, 1.0), np.full(len(source), -1, np.int64))
-    identity = "; ".join(
-        [plan.identity, recogniser.hash, worse.fingerprint(), str(settings), f"{source.name} {len(source)}"]
-    )
-    result = train(task, batches, replace(plan, identity=identity), Path(folder), on_step=on_step)
-    return TaughtQuality(task.taught(), curve, result)
+    faces = readable_faces(source, settings.faces, seed, "quality")
+    if len(faces) < FEWEST:
+        raise NotMeasurable(
+            f"a quality is taught on at least {FEWEST} faces, {len(faces)} can be read", where=source.location
+        )
+    curve = size_curve(teacher.embed, torch.from_numpy(working_batch(faces[: settings.curve_faces])))
+    network = QualityNetwork().eval().requires_grad_(False)
+    network.read_pictures_of(teacher.contract)
+    seeds = torch.from_numpy(sample_seeds(item_rng(seed, "worse"), len(faces)))
+    features, wanted = [], []
+    for first in range(0, len(faces), _AT_ONCE):
+        clean = torch.from_numpy(working_batch(faces[first : first + _AT_ONCE]))
+        shown = worse(clean, seeds[first : first + _AT_ONCE])
+        wanted.append(curve.log_size((teacher.embed(clean) * teacher.embed(shown)).sum(1)))
+        features.append(network.features(teacher.contract.normalise(shown)))
+        if on_faces is not None:
+            on_faces(min(first + _AT_ONCE, len(faces)), len(faces))
+    return _read(network, curve, torch.cat(features).double(), torch.cat(wanted).double(), settings)
+
+
+def _read(
+    network: QualityNetwork, curve: SizeCurve, features: Tensor, wanted: Tensor, settings: QualitySettings
+) -> TaughtQuality:
+    """Put the regression of sizes (N,) on features (N, F) into the network."""
+    shift = features.mean(0)
+    gain = 1.0 / features.std(0).clamp_min(1e-4)
+    known = ((features - shift) * gain).clamp(-FARTHEST, FARTHEST)
+    columns = torch.cat([known, known * known], 1)
+    centre = columns.mean(0)
+    weights, left_out = ridge(columns - centre, wanted - wanted.mean())
+    found = left_out + wanted.mean()
+    correlation = float(torch.corrcoef(torch.stack([found, wanted]))[0, 1])
+    if not correlation >= settings.least_correlation:
+        raise NotMeasurable(
+            f"the pixels tell too little of what the recogniser minds (correlation {correlation:.2f} on"
+            f" {len(wanted)} faces, at least {settings.least_correlation:g} is needed)"
+        )
+    network.shift.copy_(shift)
+    network.gain.copy_(gain)
+    network.reading.weight.copy_(weights[None])
+    network.reading.bias.copy_(wanted.mean() - centre @ weights)
+    off = float((found - wanted).square().mean().sqrt())
+    return TaughtQuality(network, curve, len(wanted), correlation, off)
+
+
+def ridge(columns: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
+    """Ridge regression, its strength chosen by the error of leaving one out.
+
+    Args:
+        columns: (N, F) float64, centred.
+        wanted: (N,) float64, centred.
+
+    Returns:
+        Weights (F,), and what each row would be predicted if it were left out, (N,). The latter is exact:
+        ``y - (y - Hy) / (1 - diag H)`` for the hat matrix H (the weight of the mean counts as one more column).
+    """
+    left, spread, right = torch.linalg.svd(columns, full_matrices=False)
+    along = left.T @ wanted
+    best: tuple[float, Tensor, Tensor] | None = None
+    for strength in _RIDGES:
+        kept = spread.square() / (spread.square() + strength * len(wanted))
+        predicted = left @ (kept * along)
+        influence = (left.square() @ kept + 1.0 / len(wanted)).clamp_max(1.0 - 1e-6)
+        left_out = wanted - (wanted - predicted) / (1.0 - influence)
+        error = float((left_out - wanted).square().mean())
+        if best is None or error < best[0]:
+            shrunken = kept / spread.clamp_min(1e-12) * along
+            best = (error, right.T @ shrunken, left_out)
+    assert best is not None
+    return best[1], best[2]
 
 
 @torch.no_grad()
@@ -117,66 +178,3 @@ def settle(quality: QualityNetwork, found: Tensor) -> None:
     middle = found.median()
     quality.middle.copy_(middle)
     quality.spread.copy_((1.4826 * (found - middle).abs().median()).clamp_min(0.05))
-
-
-class QualityTask:
-    """Teaches a quality; a ``training.Task``.
-
-    Args:
-        teacher: frozen.
-        worse: makes faces of every quality.
-        curve: what a cosine is worth.
-        settings: how.
-        seed: of the first weights.
-    """
-
-    name = "quality"
-
-    def __init__(
-        self, teacher: Recogniser, worse: Worse, curve: SizeCurve, settings: QualitySettings, *, seed: int
-    ) -> None:
-        self.teacher, self.worse, self.curve, self.settings = teacher, worse, curve, settings
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            self.network = QualityNetwork()
-
-    def attach(self, accelerator: Accelerator) -> None:
-        """Move everything to the accelerator."""
-        self.accelerator = accelerator
-        self.teacher.network.to(accelerator.device)
-        self.worse.to(accelerator.device)
-        optimiser = torch.optim.AdamW(self.network.parameters(), lr=self.settings.learning_rate, weight_decay=1e-3)
-        self._trained, self._optimiser = accelerator.prepare(self.network, optimiser)
-
-    def step(self, batch: AdaptBatch, step: int, total: int) -> Mapping[str, float | Tensor]:
-        """Degrade, ask the recogniser, compare with what the pixels said."""
-        set_learning_rate(self._optimiser, self.settings.learning_rate * warm_cosine(step, total, warm_share=0.1))
-        with torch.no_grad():
-            shown = self.worse(batch.images, batch.seeds)
-            cosine = (self.teacher.embed(batch.images) * self.teacher.embed(shown)).sum(1)
-            wanted = self.curve.log_size(cosine)
-        found = self._trained(self.teacher.contract.normalise(shown))[:, 0]
-        loss = nn.functional.smooth_l1_loss(found, wanted, beta=self.settings.tolerance)
-        self._optimiser.zero_grad(set_to_none=True)
-        self.accelerator.backward(loss)
-        self.accelerator.clip_grad_norm_(self._trained.parameters(), 1.0)
-        self._optimiser.step()
-        apart = (found.detach() - wanted).abs().mean()
-        spread = wanted.std() * found.detach().std()
-        along = ((wanted - wanted.mean()) * (found.detach() - found.detach().mean())).mean() / spread.clamp_min(1e-6)
-        return {"loss": loss.detach(), "octaves off": apart, "correlation": along, "mean cosine": cosine.mean()}
-
-    def state_dict(self) -> dict[str, Any]:
-        """Network and optimiser."""
-        return {"network": self.network.state_dict(), "optimiser": self._optimiser.state_dict()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over what ``state_dict`` gave."""
-        self.network.load_state_dict(state["network"])
-        self._optimiser.load_state_dict(state["optimiser"])
-
-    def taught(self) -> QualityNetwork:
-        """The network as it stands, frozen, on the CPU."""
-        copy = QualityNetwork()
-        copy.load_state_dict({name: tensor.detach().cpu() for name, tensor in self.network.state_dict().items()})
-        return copy.eval().requires_grad_(False)
