@@ -23,23 +23,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from adaptation_arms import ARMS, FREE, Arm, strong_path
 from adaptation_pairs import mean_difference
+from adaptation_systems import Alone, Enrolled, Mixed, System, Tricked
 from people import split
 from record import RESULTS, machine
 from wildstyle.adaptation import AdaptSettings, Material, adapt_recogniser
 from wildstyle.adaptation.gating import GateSettings
 from wildstyle.evaluation import Outcome, compare, evaluate_identification
 from wildstyle.faces import FaceSource, ManifestRow, Subset, open_faces
-from wildstyle.faces.recut import Mirrored
-from wildstyle.recognisers import EmbeddingCache, Recogniser, embed_source, load_recogniser, save_recogniser
+from wildstyle.recognisers import EmbeddingCache, Recogniser, load_recogniser, save_recogniser
 from wildstyle.recognisers.quality import QualityNetwork
 from wildstyle.runs.atomic import write_json
 from wildstyle.synthesis import FitSettings, StyleGenerator, fit_generator, load_generator, save_generator
 from wildstyle.training import LoopPlan
-from wildstyle.verbs.benchmarks import Embedded
 from wildstyle.verbs.gated import Sides, gated, put_aside, store_quality, stored_quality, taught
 from wildstyle.verbs.jobs import EvaluationSpec
 from wildstyle.verbs.measuring import LabelledSet, open_labelled, outcomes_of
@@ -96,12 +93,17 @@ class Bench:
         folder = self.folder / f"camera-{self.seed}"
         return load_generator(folder / "generator.safetensors")[0], stored_quality(folder / "quality.safetensors")
 
+    def alone(self, recogniser: Recogniser) -> Alone:
+        """A recogniser as it is; what it has embedded is remembered."""
+        return Alone(recogniser, EmbeddingCache(self.work / "cache"))
+
     def arm_folder(self, arm: str) -> Path:
         """Where one arm's run lies."""
         return self.folder / f"{arm}-{self.seed}"
 
 
 GATE = GateSettings(enabled=True)
+KINDS = ("adapted", "gated", "gated by size too")
 
 
 def main() -> None:
@@ -117,7 +119,7 @@ def main() -> None:
     options.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="of AdaptSettings, to try out")
     options.add_argument("--as", dest="name", help="name of a tried-out arm")
     options.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
-    options.add_argument("--kind", choices=("gated", "adapted"), default="gated")
+    options.add_argument("--kind", choices=KINDS, default="gated")
     options.add_argument("--work", type=Path, default=Path("runs/adaptation"))
     chosen = options.parse_args()
     bench = Bench(chosen.names[-1], chosen.stage, chosen.seed, chosen.work)
@@ -215,32 +217,39 @@ def with_values(settings: AdaptSettings, given: list[str]) -> AdaptSettings:
 
 def report(bench: Bench, name: str) -> None:
     """Measure one arm against the untouched recogniser and leave the figures."""
-    untouched = outcomes(bench, bench.untouched)
+    before = outcomes(bench, bench.alone(bench.untouched))
     folder = bench.arm_folder(name)
     record: dict[str, Any] = {"arm": name, "target": bench.target, "stage": bench.stage, "seed": bench.seed}
     record["machine"] = machine()
-    if name in FREE:
-        sides: Mapping[str, Mapping[str, Outcome]] = {name: outcomes(bench, bench.untouched, trick=name)}
-    elif name == "untouched":
-        sides = {}
-    else:
+    if (folder / "run.json").is_file():
         record |= json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        sides = {
-            kind: outcomes(bench, load_recogniser(folder / f"{kind}.safetensors")) for kind in ("adapted", "gated")
-        }
-        known = replace(load_recogniser(folder / "gated.safetensors"), known_sizes=True)
-        sides |= {"gated, sizes known": outcomes(bench, known)}
+    kinds = () if name == "untouched" else (name,) if name in FREE else KINDS
     record["figures"] = {
-        kind: {data: differences(untouched[data], outcome) for data, outcome in found.items()}
-        for kind, found in sides.items()
+        kind: {
+            data: differences(before[data], found) for data, found in outcomes(bench, system(bench, name, kind)).items()
+        }
+        for kind in kinds
     }
     record["before"] = {
         data: {" / ".join(key): round(value, 5) for key, value in outcome.points().items()}
-        for data, outcome in untouched.items()
+        for data, outcome in before.items()
     }
     OUT.mkdir(parents=True, exist_ok=True)
     write_json(OUT / f"{bench.target}-{bench.stage}-{name}-{bench.seed}.json", record)
     show(record)
+
+
+def system(bench: Bench, name: str, kind: str) -> System:
+    """What an arm left, with or without its gate; a trick; or the untouched recogniser."""
+    untouched, folder = bench.alone(bench.untouched), bench.arm_folder(name)
+    if name == "untouched":
+        return untouched
+    if name in FREE:
+        return Tricked(bench.untouched, untouched.cache, name, bench.footage)
+    adapted = bench.alone(load_recogniser(folder / "adapted.safetensors"))
+    if kind == "adapted":
+        return adapted
+    return Mixed(folder / "gated.safetensors", untouched, adapted, sizes=kind == "gated by size too")
 
 
 def pair(bench: Bench, chosen: argparse.Namespace) -> None:
@@ -263,13 +272,9 @@ def pair(bench: Bench, chosen: argparse.Namespace) -> None:
 
 
 def _of_seeds(bench: Bench, name: str, chosen: argparse.Namespace) -> list[dict[str, Outcome]]:
-    if name == "untouched":
-        return [outcomes(bench, bench.untouched)]
-    found = []
-    for seed in chosen.seeds:
-        folder = replace(bench, seed=seed).arm_folder(name)
-        found.append(outcomes(bench, load_recogniser(folder / f"{chosen.kind}.safetensors")))
-    return found
+    seeds = chosen.seeds[:1] if name == "untouched" or name in FREE else chosen.seeds
+    of_seeds = [replace(bench, seed=seed) for seed in seeds]
+    return [outcomes(one, system(one, name, chosen.kind)) for one in of_seeds]
 
 
 def differences(before: Outcome, after: Outcome) -> list[dict[str, Any]]:
@@ -288,38 +293,26 @@ def differences(before: Outcome, after: Outcome) -> list[dict[str, Any]]:
     ]
 
 
-def outcomes(bench: Bench, recogniser: Recogniser, trick: str = "") -> dict[str, Outcome]:
-    """The target, LFW and held-back clean people, by one recogniser, perhaps with a trick that needs no training."""
-    found: dict[str, Outcome] = {}
-    for labelled in (target_set(bench), clean_pairs(bench)):
-        faces = embedded(bench, recogniser, labelled.faces, trick)
-        others = labelled.distractors
-        distractors = None
-        if others is not None:
-            strangers = embedded(bench, recogniser, others, trick)
-            distractors = strangers.vectors[strangers.ok]
-        found |= outcomes_of(labelled, faces, distractors=distractors)
-        labelled.close()
-    held = embedded(bench, recogniser, bench.source[1], trick)
-    rows = enrolled_rows(bench.source[1])
+def outcomes(bench: Bench, of: System) -> dict[str, Outcome]:
+    """The target with a new and with the old gallery, LFW and held-back clean people."""
+    target, pairs = target_set(bench), clean_pairs(bench)
+    found = outcomes_with(target, of) | outcomes_with(pairs, of)
+    kept = Enrolled(of, bench.alone(bench.untouched), tuple(row.role for row in target.rows or ()))
+    found |= {f"{name}, gallery kept": outcome for name, outcome in outcomes_with(target, kept).items()}
+    held, rows = of.embedded(bench.source[1]), enrolled_rows(bench.source[1])
     found["clean people"] = evaluate_identification(held.vectors, held.ok, rows, data="clean people")
+    target.close()
+    pairs.close()
     return found
 
 
-def embedded(bench: Bench, recogniser: Recogniser, faces: FaceSource, trick: str) -> Embedded:
-    """Embeddings of faces; ``flip`` adds the mirrored face's, ``centred`` takes the footage's mean off."""
-    cache = EmbeddingCache(bench.work / "cache")
-    found = embed_source(recogniser, faces, cache=cache)
-    if not trick:
-        return Embedded(found.vectors, found.ok, found.norms)
-    if trick == "flip":
-        other = embed_source(recogniser, Mirrored(faces), cache=cache)
-        changed = found.vectors * found.norms[:, None] + other.vectors * other.norms[:, None]
-    else:
-        footage = embed_source(recogniser, bench.footage, cache=cache)
-        changed = found.vectors - footage.vectors[footage.ok].mean(axis=0)
-    norms = np.linalg.norm(changed, axis=1)
-    return Embedded((changed / norms[:, None]).astype(np.float32), found.ok, norms.astype(np.float32))
+def outcomes_with(labelled: LabelledSet, of: System) -> dict[str, Outcome]:
+    """The protocols of one set, by one system."""
+    distractors = None
+    if labelled.distractors is not None:
+        strangers = of.embedded(labelled.distractors)
+        distractors = strangers.vectors[strangers.ok]
+    return outcomes_of(labelled, of.embedded(labelled.faces), distractors=distractors)
 
 
 def target_set(bench: Bench) -> LabelledSet:
