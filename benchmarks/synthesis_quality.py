@@ -104,9 +104,9 @@ def fit(arm: str, seed: int, plan: LoopPlan, work: Path) -> None:
 
 
 def length(seed: int, minutes: float, steps: int | None) -> LoopPlan:
-    """How long to fit."""
-    if steps is not None:
-        return LoopPlan(steps=steps, seed=seed, checkpoint_every=10)
+    """How long to fit; what is ready-made needs no time and gets none."""
+    if steps is not None or minutes == 0:
+        return LoopPlan(steps=steps or 1, seed=seed, checkpoint_every=10)
     return LoopPlan(budget_seconds=60 * minutes, seed=seed)
 
 
