@@ -152,7 +152,8 @@ def trial(better_below: float, *, footage: np.ndarray | None = None, count: int 
         untouched=np.where(small, wrong, right),
         adapted=np.where(small, right, wrong),
         quality=quality,
-        clean_quality=rng.uniform(np.log2(100), np.log2(112), 200),
+        clean_adapted=lost,
+        clean_quality=rng.uniform(np.log2(108), np.log2(112), count),
         footage_quality=np.empty(0) if footage is None else footage,
     )
 
@@ -169,20 +170,17 @@ def test_knees_lie_where_the_sides_change_places(truth: float) -> None:
 
 def test_knees_spare_the_clean_faces() -> None:
     given = trial(90.0)
-    soft = Trial(
-        *(getattr(given, name) for name in ("clean", "untouched", "adapted", "quality")),
-        np.full(100, np.log2(50.0)),
-        given.footage_quality,
-    )
-    found = choose_knees(soft)
-    assert found.upper < 50.0
-    assert found.clean_above >= 0.95
+    found = choose_knees(replace(given, clean_quality=np.full(len(given.clean), np.log2(50.0))))
+    assert found.upper < 60.0
+    assert found.clean_moved <= 0.004
+    wide = choose_knees(replace(given, clean_quality=np.full(len(given.clean), np.log2(50.0))), most_moved=0.9)
+    assert wide.upper > 60.0
 
 
 def test_a_clean_set_that_is_not_clean_is_refused() -> None:
     given = trial(50.0)
     with pytest.raises(NotMeasurable, match="not clean"):
-        choose_knees(Trial(given.clean, given.untouched, given.adapted, given.quality, np.full(9, 4.0), np.empty(0)))
+        choose_knees(replace(given, clean_quality=np.full(len(given.clean), 4.0)))
 
 
 def test_too_few_faces_are_refused() -> None:
@@ -234,7 +232,7 @@ def test_gate_by_trial_leaves_the_clean_faces_alone(recogniser: Recogniser) -> N
         recogniser, replace(recogniser, network=Detail()), quality, TrialFaces(Many(), worse(), Many())
     )
     assert found.knees is not None
-    assert found.knees.clean_above >= 0.95
+    assert found.knees.clean_moved <= 0.004
     assert found.knees.upper == found.upper < 48.0
     assert found.adapted_share == 0.0
     images = sharp(2)

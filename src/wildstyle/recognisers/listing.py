@@ -16,7 +16,7 @@ from wildstyle.recognisers.architecture import describe
 from wildstyle.recognisers.branches import BranchedNetwork
 from wildstyle.recognisers.importing import GraphNetwork
 from wildstyle.recognisers.importing.network import MODULES
-from wildstyle.recognisers.quality import UNKNOWN_SIZE, QualityGate
+from wildstyle.recognisers.quality import LARGEST, SIZE_SHARE, UNKNOWN_SIZE, QualityGate
 from wildstyle.recognisers.recogniser import NORM_FLOOR
 
 PICTURE, SIZE = "input", "size"
@@ -129,10 +129,16 @@ def _ramp(gate: QualityGate, quality: str) -> list[Listed]:
     """``QualityGate.forward`` after its network, to the weights ``new`` and ``old`` of the branches."""
     high, low = math.log2(gate.upper), math.log2(gate.lower)
     return [
-        Listed("clamp", (SIZE,), "size/at least 1", {"low": 1.0, "high": None}),
-        Listed("log", ("size/at least 1",), "size/log"),
+        Listed("neg", (SIZE,), "size/falling"),
+        Listed("add_scalar", ("size/falling",), "size/short of unknown", {"value": UNKNOWN_SIZE}),
+        Listed("clamp", ("size/short of unknown",), "size/known", {"low": 0.0, "high": 1.0}),
+        Listed("clamp", (SIZE,), "size/in range", {"low": 1.0, "high": LARGEST}),
+        Listed("log", ("size/in range",), "size/log"),
         Listed("mul_scalar", ("size/log",), "size/log2", {"value": 1.0 / math.log(2.0)}),
-        Listed("min", (quality, "size/log2"), "gate/quality"),
+        Listed("sub", ("size/log2", quality), "size/apart"),
+        Listed("mul", ("size/known", "size/apart"), "size/said"),
+        Listed("mul_scalar", ("size/said",), "size/share", {"value": SIZE_SHARE}),
+        Listed("add", (quality, "size/share"), "gate/quality"),
         Listed("neg", ("gate/quality",), "gate/falling"),
         Listed("add_scalar", ("gate/falling",), "gate/below", {"value": high}),
         Listed("mul_scalar", ("gate/below",), "gate/ramp", {"value": 1.0 / (high - low)}),

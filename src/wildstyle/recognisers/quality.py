@@ -14,6 +14,9 @@ from wildstyle.recognisers.contract import RecogniserContract
 SMALLEST, LARGEST = 8.0, 128.0
 """Range of effective sizes in px; an aligned face has 112."""
 
+SIZE_SHARE = 0.5
+"""What a known size counts beside the quality that is read from the pixels."""
+
 UNKNOWN_SIZE = 1e6
 """Given as the size of a face whose size before alignment nobody knows."""
 
@@ -114,7 +117,8 @@ class QualityGate(nn.Module):
     """Weight of the adapted branch: a clipped ramp of the effective size.
 
     ``w = clip((log2 upper - q) / (log2 upper - log2 lower), 0, 1)``: 0 above the upper knee, 1 below the lower one.
-    Where the size before alignment is known the smaller of both counts: a face can't be better than its pixels.
+    Where the size before alignment is known, the mean of both logarithms counts: pixels that were never there can't be
+    seen in an enlarged picture, and blur can't be told from the size.
 
     Args:
         quality: pixels to log2 of the effective size.
@@ -141,7 +145,9 @@ class QualityGate(nn.Module):
         """
         found = self.quality(images)
         if sizes is not None:
-            found = torch.minimum(found, torch.log(sizes.clamp_min(1.0)) * (1.0 / math.log(2.0)))
+            known = (UNKNOWN_SIZE - sizes).clamp(0.0, 1.0)
+            side = torch.log(sizes.clamp(1.0, LARGEST)) * (1.0 / math.log(2.0))
+            found = found + known * (side - found) * SIZE_SHARE
         return self.ramp(found)
 
     def ramp(self, quality: Tensor) -> Tensor:

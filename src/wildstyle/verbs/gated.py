@@ -108,7 +108,7 @@ def gated(
         return f"fewer than {FEWEST} clean faces could be put aside to choose its knees on"
     try:
         faces = TrialFaces(sides.held, worse(generator), sides.footage, seed)
-        return gate_by_trial(untouched, adapted, quality, faces, clean_above=settings.clean_above)
+        return gate_by_trial(untouched, adapted, quality, faces, most_moved=settings.most_moved)
     except NotMeasurable as error:
         return error.what
 
@@ -136,6 +136,7 @@ def gate_diagnostics(found: Gated | str) -> Diagnostics:
     if found.knees is not None:
         told = {
             "clean faces above the upper knee": (found.knees.clean_above, "share that stays exactly as it was"),
+            "clean faces moved": (found.knees.clean_moved, "mean 1 - cosine to where they were"),
             "originals found": (found.knees.found, "share of degraded clean faces that find their own original"),
             "originals found by the untouched side": (found.knees.found_untouched, "the same without adapting"),
             "originals found by the adapted side": (found.knees.found_adapted, "the same without a gate"),

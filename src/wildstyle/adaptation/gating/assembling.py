@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from wildstyle.adaptation.gating.knees import Knees, Trial, choose_knees, ramp
+from wildstyle.adaptation.gating.knees import MOST_MOVED, Knees, Trial, choose_knees, ramp
 from wildstyle.adaptation.gating.teaching import log_sizes
 from wildstyle.adaptation.gating.worse import Worse
 from wildstyle.adaptation.readable import readable_faces
@@ -81,7 +81,7 @@ def gate_by_trial(
     quality: QualityNetwork,
     faces: TrialFaces,
     *,
-    clean_above: float = 0.95,
+    most_moved: float = MOST_MOVED,
 ) -> Gated:
     """Choose the knees on clean faces that were put aside, and put the gate together.
 
@@ -89,7 +89,7 @@ def gate_by_trial(
         untouched, adapted: before and after.
         quality: taught for ``untouched``.
         faces: what to try them on.
-        clean_above: share of clean faces that stay exactly as they were.
+        most_moved: mean 1 - cosine by which clean faces may be moved.
 
     Raises:
         NotMeasurable: too few faces, or a clean set that is not clean.
@@ -104,10 +104,11 @@ def gate_by_trial(
         untouched=_embedded(untouched, shown),
         adapted=_embedded(adapted, shown),
         quality=_array(log_sizes(quality, untouched, shown)),
+        clean_adapted=_embedded(adapted, images),
         clean_quality=_array(log_sizes(quality, untouched, images)),
         footage_quality=on_footage,
     )
-    knees = choose_knees(trial, clean_above=clean_above)
+    knees = choose_knees(trial, most_moved=most_moved)
     whole = assemble(untouched, adapted, quality, knees.lower, knees.upper)
     share = ramp(on_footage, knees.lower, knees.upper)
     return Gated(whole, knees.lower, knees.upper, knees, float(share.mean()) if len(share) else float("nan"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from wildstyle.adaptation.gating.knees import MOST_MOVED
 from wildstyle.adaptation.gating.teaching import QualitySettings
 from wildstyle.errors import SettingError
 
@@ -15,7 +16,7 @@ class GateSettings:
     Attributes:
         enabled: put one there; else the adapted weights stand alone.
         lower, upper: knees in px, both or none; None: chosen on clean faces put aside, without labels.
-        clean_above: share of clean faces that must stay exactly as they were, in (0, 1).
+        most_moved: mean 1 - cosine by which the gate may move clean faces, in (0, 1).
         put_aside: share of the clean faces (of the people, where they are known) on which the knees are chosen and
             nothing else is learnt, in (0, 0.5].
         quality: how the quality is taught.
@@ -24,7 +25,7 @@ class GateSettings:
     enabled: bool = False
     lower: float | None = None
     upper: float | None = None
-    clean_above: float = 0.95
+    most_moved: float = MOST_MOVED
     put_aside: float = 0.1
     quality: QualitySettings = field(default_factory=QualitySettings)
 
@@ -35,9 +36,9 @@ class GateSettings:
             raise SettingError(
                 f"knees of {self.lower:g} and {self.upper:g} px make no ramp", where="gate", remedy="lower < upper"
             )
-        if not 0 < self.clean_above < 1 or not 0 < self.put_aside <= 0.5:
+        if not 0 < self.most_moved < 1 or not 0 < self.put_aside <= 0.5:
             raise SettingError(
-                f"a gate can't have clean_above {self.clean_above} and put_aside {self.put_aside}",
+                f"a gate can't have most_moved {self.most_moved} and put_aside {self.put_aside}",
                 where="gate",
                 remedy="the first lies in (0, 1), the second in (0, 0.5]",
             )
