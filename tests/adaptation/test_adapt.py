@@ -7,6 +7,7 @@ import math
 import os
 import signal
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ from wildstyle.adaptation.weights import WeightAverage
 from wildstyle.errors import ContractError, InputError, Interrupted, LabelError, SettingError
 from wildstyle.faces.source import Subset
 from wildstyle.recognisers import Recogniser
+from wildstyle.synthesis.kinds import ready_made
 from wildstyle.training import Draws, LoopPlan, Progress
 
 PLAN = LoopPlan(steps=6, checkpoint_every=3, log_every=1, device="cpu")
@@ -124,6 +126,28 @@ def test_styles_cover_magnitudes_and_directions_evenly() -> None:
     one = made(0).codes.norm(dim=1)
     assert torch.histc(one, 6, 0, 6).min() >= 3, "one batch already covers the range"
     assert (codes / lengths[:, None]).mean(0).norm() < 0.06
+
+
+def test_styles_keep_to_the_axes_of_their_part() -> None:
+    faces = ToySource()
+    parts = StyleRange(5, 6.0, ((0.5, 0, 2), (0.25, 2, 5)))
+    make = SourceBatches(faces, Draws(len(faces), 8, 3), 1.0, parts, np.arange(len(faces)))
+    codes = torch.cat([make(step).codes for step in range(50)])
+    first, last = codes[:, :2].norm(dim=1) > 0, codes[:, 2:].norm(dim=1) > 0
+    assert (first & ~last).float().mean() == pytest.approx(0.5, abs=0.01)
+    assert (last & ~first).float().mean() == pytest.approx(0.25, abs=0.01)
+    assert (first & last).float().mean() == pytest.approx(0.25, abs=0.01)
+    for chosen in (first & ~last, last & ~first, first & last):
+        assert codes[chosen].norm(dim=1).mean() == pytest.approx(3.0, abs=0.25)
+
+
+@pytest.mark.parametrize("shares", [(1.0, 0.0), (0.0, 1.0), (0.5, 0.25)])
+def test_twins_of_a_recipe_and_of_both_are_learnt_from(tmp_path: Path, shares: tuple[float, float]) -> None:
+    blind, both = shares
+    settings = replace(SETTINGS, blind_share=blind, both_share=both)
+    found = adapt(tmp_path, settings, generator=ready_made("blind-adaface"))
+    assert found.diagnostics.last["twin"] > 0
+    assert found.diagnostics.means["guidance/magnitude_after"] > 0
 
 
 def test_an_unreadable_face_gives_its_place_to_the_next() -> None:

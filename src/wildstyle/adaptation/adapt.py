@@ -29,6 +29,8 @@ from wildstyle.faces.source import FaceSource
 from wildstyle.randomness import item_rng
 from wildstyle.recognisers import Recogniser, embed_source
 from wildstyle.synthesis import StyleGenerator
+from wildstyle.synthesis.kinds import ready_made
+from wildstyle.synthesis.kinds.chain import ChainGenerator
 from wildstyle.training import Draws, LoopPlan, LoopResult, Progress, processes, train
 from wildstyle.training.metrics import read_metrics
 
@@ -100,7 +102,8 @@ def adapt_recogniser(
         Interrupted, Diverged, StorageError: as ``training.train`` does.
     """
     given = material if isinstance(material, Material) else Material(material)
-    source, twins = given.source, _maker(generator, settings)
+    source = given.source
+    twins, styles = _maker(generator, settings)
     labels = _numbered(source)
     head = _head(recogniser, source, labels, settings)
     faces, labels = _with_footage(given, labels, settings)
@@ -113,7 +116,6 @@ def adapt_recogniser(
         unlabelled=head is not None and bool((labels < 0).any()),
     )
     task = AdaptTask(recogniser, twins, settings, lessons)
-    styles = StyleRange(twins.axes, twins.max_magnitude)
     order = _order(given, labels, settings, plan.seed, 1 if head is None else head.faces_each)
     batches = SourceBatches(faces, order, settings.synthetic_share, styles, labels)
     _check_shares(settings, batches, lessons)
@@ -240,10 +242,20 @@ def _strong(recogniser: Recogniser, material: Material, seed: int) -> StrongTeac
     return StrongTeacher(strong, made)
 
 
-def _maker(generator: StyleGenerator | TwinMaker, settings: AdaptSettings) -> TwinMaker:
-    if isinstance(generator, nn.Module):
-        return StyleTwins(generator, settings.guidance, limit=settings.max_magnitude)
-    return generator
+def _maker(generator: StyleGenerator | TwinMaker, settings: AdaptSettings) -> tuple[TwinMaker, StyleRange]:
+    """Who makes the twins, and the styles to draw for it."""
+    if not isinstance(generator, nn.Module):
+        return generator, StyleRange(generator.axes, generator.max_magnitude)
+    blind, both = settings.blind_share, settings.both_share
+    parts: tuple[tuple[float, int, int], ...] = ()
+    if blind + both > 0:
+        recipe = ready_made("blind")
+        assert isinstance(recipe, StyleGenerator)
+        chain = ChainGenerator(recipe, generator)
+        parts = ((blind, 0, recipe.axes), (1.0 - blind - both, recipe.axes, chain.axes))
+        generator = chain
+    twins = StyleTwins(generator, settings.guidance, limit=settings.max_magnitude)
+    return twins, StyleRange(twins.axes, twins.max_magnitude, parts)
 
 
 def _head(

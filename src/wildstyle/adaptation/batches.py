@@ -22,6 +22,7 @@ from wildstyle.training import Draw
 
 _log = logging.getLogger(__name__)
 _GOLDEN = (math.sqrt(5) - 1) / 2
+_SILVER = math.sqrt(2) - 1
 _TRIES = 64
 
 
@@ -45,10 +46,26 @@ class AdaptBatch(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class StyleRange:
-    """Styles to draw: K axes, magnitudes in [0, longest]."""
+    """Styles to draw: K axes, magnitudes in [0, longest].
+
+    Attributes:
+        axes: K.
+        longest: end of the range.
+        parts: (share, first axis, last axis + 1): that share of the twins gets directions within these axes alone, the
+            rest within all.
+    """
 
     axes: int
     longest: float
+    parts: tuple[tuple[float, int, int], ...] = ()
+
+    def part(self, level: float) -> slice:
+        """The axes at a level in [0, 1) of the shares."""
+        for share, first, last in self.parts:
+            if level < share:
+                return slice(first, last)
+            level -= share
+        return slice(0, self.axes)
 
 
 @dataclass(frozen=True)
@@ -109,7 +126,10 @@ class SourceBatches:
     def _style(self, draw: Draw, ordinal: int) -> tuple[NDArray[np.float32], int]:
         rng = item_rng(self.draws.seed, "style", draw.epoch, draw.index)
         seed = int(rng.integers(0, 2**62))
-        direction = rng.standard_normal(self.styles.axes)
+        # Neighbours take turns among the parts, whatever their magnitudes do.
+        part = self.styles.part((item_rng(self.draws.seed, "part").random() + ordinal * _SILVER) % 1.0)
+        direction = np.zeros(self.styles.axes)
+        direction[part] = rng.standard_normal(self.styles.axes)[part]
         start = item_rng(self.draws.seed, "magnitude").random()
         level = (start + ordinal * _GOLDEN) % 1.0
         length = max(float(np.linalg.norm(direction)), 1e-12)

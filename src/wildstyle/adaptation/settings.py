@@ -76,6 +76,9 @@ class AdaptSettings:
         head: which loss on the source's identity labels joins in; None: none.
         head_weight: weight of the head's loss, >= 0.
         head_rate: learning rate of the class centres relative to ``learning_rate``, > 0.
+        blind_share: share of the twins that go through a recipe which knows nothing of the footage (blur, few pixels,
+            noise, blocks, light) instead of the learnt camera, in [0, 1].
+        both_share: share of the twins that go through the recipe and then the learnt camera, in [0, 1].
         max_magnitude: largest style magnitude drawn, > 0, or None for all the generator was fitted for.
         learning_rate: peak rate of AdamW, > 0.
         weight_decay: decoupled weight decay, >= 0.
@@ -103,6 +106,8 @@ class AdaptSettings:
     head: HeadSettings | None = None
     head_weight: float = 1.0
     head_rate: float = 10.0
+    blind_share: float = 0.0
+    both_share: float = 0.0
     max_magnitude: float | None = None
     learning_rate: float = 3e-4
     weight_decay: float = 1e-4
@@ -137,6 +142,10 @@ class AdaptSettings:
             ),
             (self.bank < 2, f"bank is {self.bank}, at least 2 are needed"),
             (not 0 <= self.footage_share < 1, f"footage_share is {self.footage_share}, not in [0, 1)"),
+            (
+                min(self.blind_share, self.both_share) < 0 or self.blind_share + self.both_share > 1,
+                f"blind_share {self.blind_share} and both_share {self.both_share} are no shares of one whole",
+            ),
             (not 0 <= self.curriculum <= 1, f"curriculum is {self.curriculum}, not in [0, 1]"),
             (not isinstance(self.head, HeadSettings | None), f"head is {self.head!r}, not HeadSettings or None"),
             (

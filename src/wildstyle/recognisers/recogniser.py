@@ -36,7 +36,7 @@ class Recogniser:
 
     network: nn.Module
     contract: RecogniserContract
-    known_sizes: bool = False
+    known_sizes: bool = True
 
     def raw(self, images: Tensor, sizes: Tensor | None = None) -> Tensor:
         """Embeddings before normalisation, whose length may carry quality.
@@ -79,8 +79,8 @@ class Recogniser:
         """sha256 of architecture, weights and preprocessing as 64 hex digits; equal hash, equal embeddings."""
         digest = hashlib.sha256(json.dumps(describe(self.network), sort_keys=True).encode())
         digest.update(json.dumps(self.contract.preprocessing(), sort_keys=True).encode())
-        if self.known_sizes:
-            digest.update(b"known sizes")
+        if self.takes_sizes and not self.known_sizes:
+            digest.update(b"sizes not told")
         for name, tensor in sorted(self.network.state_dict().items()):
             stored = tensor.detach().cpu().contiguous()
             digest.update(f"{name}|{stored.dtype}|{tuple(stored.shape)}|".encode())
