@@ -3,12 +3,15 @@
 python benchmarks/adaptation.py camera TARGET [--stage tune|final] [--seed 0] [--minutes 25]
 python benchmarks/adaptation.py run ARM TARGET [--stage tune|final] [--seed 0] [--steps 300] [--set KEY=VALUE ...]
 python benchmarks/adaptation.py measure ARM TARGET [--stage tune|final] [--seed 0]
-python benchmarks/adaptation.py pair ARM OTHER TARGET [--stage tune|final] [--seeds 0 1 2] [--kind gated|adapted]
+python benchmarks/adaptation.py pair ARM OTHER TARGET [--stage tune|final] [--seeds 0 1 2] [--kind KIND]
+python benchmarks/adaptation.py all [--stage tune|final] [--steps 150]
+python benchmarks/adaptation.py summary
 
 TARGET is ``imfdb`` (films) or ``far`` (a far webcam); needs $WILDSTYLE_DATA. Stage ``tune`` leaves every third tune
 person, by name, out of the footage and measures on those; ``final`` uses all tune footage and measures on the test
 people, which are looked at once per finished experiment. ``camera`` fits the generator that all arms share and teaches
-the quality of the gate. What is finished is not done again. Each measured arm leaves a JSON file.
+the quality of the gate. ``all`` does what is missing of both tables, each arm with seeds 0 to 2. What is finished is
+not done again. Each measured arm and each comparison leaves a JSON file; ``summary`` makes tables and records of them.
 """
 
 from __future__ import annotations
@@ -17,14 +20,15 @@ import argparse
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from adaptation_arms import ARMS, FREE, Arm, strong_path
+from adaptation_arms import ARMS, COMPARED, FREE, Arm, strong_path
 from adaptation_pairs import mean_difference
+from adaptation_summary import KINDS, SHIPPED, summarise
 from adaptation_systems import Alone, Enrolled, Mixed, System, Tricked
 from people import split
 from record import RESULTS, machine
@@ -103,14 +107,13 @@ class Bench:
 
 
 GATE = GateSettings(enabled=True)
-KINDS = ("adapted", "gated", "gated by size too")
 
 
 def main() -> None:
     """Run one sub-command."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("what", choices=("camera", "run", "measure", "pair"))
-    options.add_argument("names", nargs="+", help="[ARM] TARGET")
+    options.add_argument("what", choices=("camera", "run", "measure", "pair", "all", "summary"))
+    options.add_argument("names", nargs="*", help="[ARM] TARGET")
     options.add_argument("--stage", choices=("tune", "final"), default="tune")
     options.add_argument("--seed", type=int, default=0)
     options.add_argument("--camera-seed", type=int, default=0)
@@ -119,20 +122,60 @@ def main() -> None:
     options.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="of AdaptSettings, to try out")
     options.add_argument("--as", dest="name", help="name of a tried-out arm")
     options.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
-    options.add_argument("--kind", choices=KINDS, default="gated")
+    options.add_argument("--kind", choices=KINDS, default=SHIPPED)
     options.add_argument("--work", type=Path, default=Path("runs/adaptation"))
     chosen = options.parse_args()
+    if chosen.what == "summary":
+        summarise(OUT)
+        return
+    if chosen.what == "all":
+        everything(chosen)
+        return
+    if not chosen.names:
+        options.error("name a target: imfdb or far")
     bench = Bench(chosen.names[-1], chosen.stage, chosen.seed, chosen.work)
     if chosen.what == "camera":
         learn_camera(bench, chosen.minutes)
         return
     if chosen.what == "pair":
-        pair(bench, chosen)
+        pair(bench, *chosen.names[:2], chosen.kind, chosen.seeds)
         return
     arm, name = chosen.names[0], chosen.name or chosen.names[0]
     if chosen.what == "run":
         run(bench, arm, name, chosen)
     report(bench, name)
+
+
+def everything(chosen: argparse.Namespace) -> None:
+    """All arms on both targets, what can be compared beside them; cheap things first."""
+    seeds = (0, 1, 2)
+    for target in FOOTAGE:
+        bench = Bench(target, chosen.stage, 0, chosen.work)
+        if not (bench.folder / "camera-0" / "quality.safetensors").is_file():
+            learn_camera(bench, chosen.minutes)
+        for name in FREE:
+            if not result(bench, name).is_file():
+                report(bench, name)
+        for seed in seeds:
+            for arm in ARMS:
+                one = replace(bench, seed=seed)
+                if not result(one, arm).is_file():
+                    run(one, arm, arm, chosen)
+                    report(one, arm)
+        for kind in ("adapted", SHIPPED):
+            for arm, other in (*((arm, "untouched") for arm in ARMS), *COMPARED):
+                if not comparison(bench, arm, other, kind).is_file():
+                    pair(bench, arm, other, kind, seeds)
+
+
+def result(bench: Bench, name: str) -> Path:
+    """Where the figures of one arm lie."""
+    return OUT / f"{bench.target}-{bench.stage}-{name}-{bench.seed}.json"
+
+
+def comparison(bench: Bench, first: str, second: str, kind: str) -> Path:
+    """Where the figures of one arm less another lie."""
+    return OUT / f"{bench.target}-{bench.stage}-{first}-minus-{second}-{kind.replace(' ', '-')}.json"
 
 
 def learn_camera(bench: Bench, minutes: float) -> None:
@@ -235,7 +278,7 @@ def report(bench: Bench, name: str) -> None:
         for data, outcome in before.items()
     }
     OUT.mkdir(parents=True, exist_ok=True)
-    write_json(OUT / f"{bench.target}-{bench.stage}-{name}-{bench.seed}.json", record)
+    write_json(result(bench, name), record)
     show(record)
 
 
@@ -249,32 +292,31 @@ def system(bench: Bench, name: str, kind: str) -> System:
     adapted = bench.alone(load_recogniser(folder / "adapted.safetensors"))
     if kind == "adapted":
         return adapted
-    return Mixed(folder / "gated.safetensors", untouched, adapted, sizes=kind == "gated by size too")
+    return Mixed(folder / "gated.safetensors", untouched, adapted, sizes=kind == SHIPPED)
 
 
-def pair(bench: Bench, chosen: argparse.Namespace) -> None:
+def pair(bench: Bench, first: str, second: str, kind: str, seeds: Sequence[int]) -> None:
     """One arm minus the other (``untouched`` may be one of them), mean over seeds, and leave the figures."""
-    first, second = chosen.names[:2]
-    sides = [_of_seeds(bench, name, chosen) for name in (second, first)]
+    sides = [_of_seeds(bench, name, kind, seeds) for name in (second, first)]
     record = {
         "arm": first,
         "minus": second,
         "target": bench.target,
         "stage": bench.stage,
-        "seeds": chosen.seeds,
-        "kind": chosen.kind,
+        "seeds": list(seeds),
+        "kind": kind,
         "machine": machine(),
         "figures": {data: mean_difference(*([one[data] for one in side] for side in sides)) for data in sides[0][0]},
     }
     OUT.mkdir(parents=True, exist_ok=True)
-    write_json(OUT / f"{bench.target}-{bench.stage}-{first}-minus-{second}-{chosen.kind}.json", record)
+    write_json(comparison(bench, first, second, kind), record)
     show({"figures": {f"{first} - {second}": record["figures"]}})
 
 
-def _of_seeds(bench: Bench, name: str, chosen: argparse.Namespace) -> list[dict[str, Outcome]]:
-    seeds = chosen.seeds[:1] if name == "untouched" or name in FREE else chosen.seeds
-    of_seeds = [replace(bench, seed=seed) for seed in seeds]
-    return [outcomes(one, system(one, name, chosen.kind)) for one in of_seeds]
+def _of_seeds(bench: Bench, name: str, kind: str, seeds: Sequence[int]) -> list[dict[str, Outcome]]:
+    wanted = seeds[:1] if name == "untouched" or name in FREE else seeds
+    of_seeds = [replace(bench, seed=seed) for seed in wanted]
+    return [outcomes(one, system(one, name, kind)) for one in of_seeds]
 
 
 def differences(before: Outcome, after: Outcome) -> list[dict[str, Any]]:

@@ -9,7 +9,6 @@ from pathlib import Path
 from wildstyle.adaptation import AdaptSettings, GuidanceSettings
 from wildstyle.synthesis import StyleGenerator
 from wildstyle.synthesis.kinds import ready_made
-from wildstyle.synthesis.kinds.chain import ChainGenerator
 
 Pick = Callable[[StyleGenerator], StyleGenerator]
 
@@ -53,9 +52,9 @@ def blind(fitted: StyleGenerator) -> StyleGenerator:
     return found
 
 
-def with_blind(fitted: StyleGenerator) -> StyleGenerator:
-    """The fitted camera after the blind recipe."""
-    return ChainGenerator(blind(fitted), fitted)
+def with_blind(settings: AdaptSettings) -> AdaptSettings:
+    """The learnt camera, the blind recipe, and both after another, all guided."""
+    return replace(guided()(settings), blind_share=0.4, both_share=0.3)
 
 
 ARMS: dict[str, Arm] = {
@@ -64,12 +63,15 @@ ARMS: dict[str, Arm] = {
     "unguided": Arm(plain),
     "random-ball": Arm(guided("random")),
     "guided": Arm(guided()),
-    "guided-blind": Arm(guided(), with_blind),
+    "guided-blind": Arm(with_blind),
     "strong": Arm(guided(), strong="edgeface_xxs.onnx", footage=True),
 }
 """All that are trained; ``untouched`` and the free tricks need no training."""
 
 FREE = ("flip", "centred")
+
+COMPARED = (("guided", "blind"), ("guided-blind", "blind"), ("guided", "unguided"), ("guided", "random-ball"))
+"""Arms of which one less the other is told, with an interval."""
 
 
 def strong_path(arm: Arm, data: Path) -> Path | None:

@@ -112,12 +112,13 @@ def adapt_recogniser(
         strong=_strong(recogniser, given, plan.seed),
         bank=_bank(recogniser, source, settings, plan.seed),
         quality=given.quality,
-        faces=len(faces),
+        # Of a face that looks different each time nothing can be remembered.
+        faces=0 if settings.variation.varies else len(faces),
         unlabelled=head is not None and bool((labels < 0).any()),
     )
     task = AdaptTask(recogniser, twins, settings, lessons)
     order = _order(given, labels, settings, plan.seed, 1 if head is None else head.faces_each)
-    batches = SourceBatches(faces, order, settings.synthetic_share, styles, labels)
+    batches = SourceBatches(faces, order, settings.synthetic_share, styles, labels, settings.variation)
     _check_shares(settings, batches, lessons)
     identity = "; ".join([plan.identity, recogniser.hash, twins.fingerprint(), str(settings), _said_of(given)])
     check = None if given.held is None else CleanCheck(recogniser, given.held, settings.most_drift, plan.seed)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from wildstyle.adaptation.drawing import Order
+from wildstyle.adaptation.variation import Variation
 from wildstyle.errors import InputError, UnreadableFace
 from wildstyle.faces.record import Face
 from wildstyle.faces.source import FaceSource
@@ -82,6 +83,7 @@ class SourceBatches:
         share: synthetic share of the global batch; ``round((1 - share) * batch)`` stay clean.
         styles: what to draw.
         labels: (len(source),) int64, -1 = unknown.
+        variation: what is done to each face before anybody sees it, by seeds drawn per (epoch, item).
         unreadable: id to reason of faces that could not be read; the next readable one took their place.
     """
 
@@ -90,6 +92,7 @@ class SourceBatches:
     share: float
     styles: StyleRange
     labels: NDArray[np.int64]
+    variation: Variation = field(default_factory=Variation)
     unreadable: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -120,8 +123,15 @@ class SourceBatches:
         seeds = np.zeros(len(twins), np.int64)
         for row, (draw, ordinal) in enumerate(twins):
             codes[row], seeds[row] = self._style(draw, ordinal)
-        parts = (working_batch(faces), codes, seeds, self.labels[list(items)], np.array(items, np.int64))
-        return AdaptBatch(*(torch.from_numpy(part) for part in parts))
+        images = torch.from_numpy(working_batch(faces))
+        if self.variation.varies:
+            images = self.variation(images, [self._look(d) for d in (*clean, *(d for d, _ in twins))])
+        parts = (codes, seeds, self.labels[list(items)], np.array(items, np.int64))
+        return AdaptBatch(images, *(torch.from_numpy(part) for part in parts))
+
+    def _look(self, draw: Draw) -> int:
+        """Seed of the variation of a face."""
+        return int(item_rng(self.draws.seed, "look", draw.epoch, draw.index).integers(0, 2**62))
 
     def _style(self, draw: Draw, ordinal: int) -> tuple[NDArray[np.float32], int]:
         rng = item_rng(self.draws.seed, "style", draw.epoch, draw.index)

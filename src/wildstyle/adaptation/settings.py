@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from wildstyle.adaptation.heads import HeadSettings
+from wildstyle.adaptation.variation import Variation
 from wildstyle.adaptation.ways import WaySettings
 from wildstyle.errors import SettingError
 
@@ -71,6 +72,9 @@ class AdaptSettings:
         strong_weight: weight of what a stronger teacher says, where there is one, >= 0.
         footage_share: share of each batch that comes from the footage, in [0, 1): its faces made worse still, told
             apart by the untouched recogniser.
+        moves: strength, in [0, 1], of small turns, shifts and changes of scale of each face, the same for teachers and
+            student; above 0, half of the faces are mirrored, too.
+        morphs: share of the faces that are blended with another one, the same for teachers and student, in [0, 1].
         curriculum: share of the steps over which magnitudes rise to the full range, in [0, 1].
         way: which numbers of the student change.
         head: which loss on the source's identity labels joins in; None: none.
@@ -101,6 +105,8 @@ class AdaptSettings:
     bank: int = 2048
     strong_weight: float = 1.0
     footage_share: float = 0.0
+    moves: float = 0.0
+    morphs: float = 0.0
     curriculum: float = 0.0
     way: WaySettings = field(default_factory=WaySettings)
     head: HeadSettings | None = None
@@ -146,6 +152,14 @@ class AdaptSettings:
                 min(self.blind_share, self.both_share) < 0 or self.blind_share + self.both_share > 1,
                 f"blind_share {self.blind_share} and both_share {self.both_share} are no shares of one whole",
             ),
+            (
+                not (0 <= self.moves <= 1 and 0 <= self.morphs <= 1),
+                f"moves {self.moves} and morphs {self.morphs} are not both in [0, 1]",
+            ),
+            (
+                self.morphs > 0 and self.head is not None,
+                "a blend of two people has no label: with a head, morphs must be 0",
+            ),
             (not 0 <= self.curriculum <= 1, f"curriculum is {self.curriculum}, not in [0, 1]"),
             (not isinstance(self.head, HeadSettings | None), f"head is {self.head!r}, not HeadSettings or None"),
             (
@@ -164,6 +178,11 @@ class AdaptSettings:
             (not 0 <= self.average < 1, f"average is {self.average}, not in [0, 1)"),
             (not self._learns(), "nothing is learnt: every term has weight or share 0"),
         ]
+
+    @property
+    def variation(self) -> Variation:
+        """How the faces are varied."""
+        return Variation(self.moves, self.morphs)
 
     @property
     def asks_bank(self) -> bool:
