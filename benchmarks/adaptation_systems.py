@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from wildstyle.faces import FaceSource, UnreadableFace
+from wildstyle.errors import UnreadableFace
+from wildstyle.faces import FaceSource
 from wildstyle.faces.recut import Mirrored
 from wildstyle.faces.stream import stream, working_batch
 from wildstyle.recognisers import BranchedNetwork, EmbeddingCache, Recogniser, embed_source, load_recogniser
