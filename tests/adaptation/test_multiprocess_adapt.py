@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from launching import launch
 
 pytestmark = [pytest.mark.multiprocess, pytest.mark.slow]
@@ -43,7 +44,7 @@ if world > 1:
 
 def adapt(folder: Path, world: int, name: str, form: str, last: int = 6) -> None:
     folder.mkdir(exist_ok=True)
-    launch(_PROGRAM, [str(folder), name, form, str(last)], world)
+    launch(_PROGRAM, [str(folder), name, form, str(last)], world, __file__)
 
 
 def assert_alike(first: Path, second: Path) -> None:

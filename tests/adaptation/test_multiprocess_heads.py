@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from launching import launch
 
+from launching import launch
 from wildstyle.adaptation.heads import HeadSettings, MarginRule, build_head, merge_shards
 from wildstyle.adaptation.heads.kinds import all_kinds
 
@@ -79,7 +79,7 @@ def settings(name: str, *, sharded: bool, negatives: int = 0, rate: float = 1.0)
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> list[dict[tuple[str, bool], dict[str, object]]]:
     folder = tmp_path_factory.mktemp("shards")
-    launch(_PROGRAM, [str(folder)], WORLD, timeout=120)
+    launch(_PROGRAM, [str(folder)], WORLD, __file__, timeout=120)
     return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(WORLD)]
 
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 from toy_task import ToyTask, batches
 
+from launching import launch
 from wildstyle.training import Draws, LoopPlan, train
 
 pytestmark = pytest.mark.multiprocess
@@ -42,27 +39,8 @@ torch.distributed.destroy_process_group()
 """
 
 
-def launch(folder: Path, world: int) -> None:
-    """Start the processes as ``torchrun`` would, without the seconds it takes itself."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = str(found.getsockname()[1])
-    where = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
-    shared = {"PYTHONPATH": where, "OMP_NUM_THREADS": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-    started = []
-    for rank in map(str, range(world)):
-        place = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": str(world), "LOCAL_WORLD_SIZE": str(world)}
-        command = [sys.executable, "-c", _PROGRAM, str(folder)]
-        started.append(
-            subprocess.Popen(command, env={**os.environ, **shared, **place}, stderr=subprocess.PIPE, text=True)
-        )
-    for process in started:
-        _, errors = process.communicate(timeout=120)
-        assert process.returncode == 0, errors
-
-
 def test_two_processes_equal_one_also_when_stopped_between(tmp_path: Path) -> None:
-    launch(tmp_path, 2)
+    launch(_PROGRAM, [str(tmp_path)], 2, __file__, timeout=120)
     assert (tmp_path / "stopped-0").exists()
     assert (tmp_path / "stopped-1").exists()
     pair = torch.load(tmp_path / "end.pt", weights_only=True)

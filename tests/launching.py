@@ -9,12 +9,20 @@ import sys
 from pathlib import Path
 
 
-def launch(program: str, arguments: list[str], world: int, *, timeout: float = 300.0) -> None:
-    """Run ``program`` in ``world`` processes with the variables torchrun sets (none for one), and wait for all."""
+def launch(program: str, arguments: list[str], world: int, beside: str, *, timeout: float = 300.0) -> None:
+    """Run ``program`` in ``world`` processes with the variables torchrun sets (none for one), and wait for all.
+
+    Args:
+        program: text of a program.
+        arguments: of its command line.
+        world: processes.
+        beside: the test's ``__file__``; the program may import it, and what lies beside it.
+        timeout: seconds.
+    """
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port = str(found.getsockname()[1])
-    where = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+    where = os.pathsep.join([str(Path(beside).parent), str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
     shared = {"PYTHONPATH": where, "OMP_NUM_THREADS": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
     started = []
     for rank in map(str, range(world)):
