@@ -32,6 +32,9 @@ WRITTEN: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "twice the same": lambda x, w: x + x,
     "product": lambda x, w: x * torch.sigmoid(w),
     "number": lambda x, w: x * 0.25,
+    "added number": lambda x, w: x + 1.0,
+    "difference of logarithms": lambda x, w: torch.log(torch.abs(x) + 1.0) - w,
+    "joined": lambda x, w: torch.cat([x, x * 0.5], 1),
     "mean kept": lambda x, w: x * torch.mean(x, (2, 3), True),
     "mean": lambda x, w: torch.mean(x, (2, 3)),
     "part": lambda x, w: x[:, 1:, ::2, 3:-2],
@@ -41,7 +44,8 @@ WRITTEN: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 }
 REFUSED: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "keyword": lambda x, w: torch.mean(x, (2, 3), keepdim=True),
-    "added number": lambda x, w: x + 1.0,
+    "joined by keyword": lambda x, w: torch.cat([x, x], dim=1),
+    "joined along no axis": lambda x, w: torch.cat([x, x]),
     "number first": lambda x, w: 2.0 * x,
     "one of an axis": lambda x, w: x[:, 0],
     "one of the batch": lambda x, w: x[0],

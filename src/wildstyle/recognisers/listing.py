@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -195,8 +195,10 @@ def _traced(network: nn.Module) -> Listing:
 
 def _function(node: fx.Node) -> Listed:
     if node.target is torch.cat:
-        parts, axis = node.args
-        return Listed("concat", tuple(str(part) for part in parts), node.name, {"axis": axis})  # type: ignore[union-attr]
+        parts = node.args[0] if len(node.args) == 2 and not node.kwargs else None
+        if not isinstance(parts, Sequence):
+            raise Unwritable(f"the backbone calls {node.target} with {node.args} and {node.kwargs}")
+        return Listed("concat", tuple(str(part) for part in parts), node.name, {"axis": node.args[1]})
     operands = [arg for arg in node.args if isinstance(arg, fx.Node)]
     numbers = node.args[len(operands) :]
     # Keywords, and values among the numbers, would be left out in silence.
