@@ -99,7 +99,7 @@ def gated_job(world, out: Path):  # type: ignore[no-untyped-def]
 
 def test_with_a_gate_one_file_holds_both_sides(world, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises((Interrupted, KeyboardInterrupt)):
-        adapt(gated_job(world, tmp_path / "run"), progress=Stopper("teach quality", 2))
+        adapt(gated_job(world, tmp_path / "run"), progress=Stopper("teach quality", 0))
     outcome = adapt(gated_job(world, tmp_path / "run"))
     network = outcome.recogniser.network
     assert isinstance(network, BranchedNetwork)

@@ -279,6 +279,7 @@ class _Run:
         path.unlink(missing_ok=True)
         found = taught(self.untouched, generator, sides, self.job.gate, self.job.seed, self.progress.step)
         if isinstance(found, str):
+            store_diagnostics(self.folder, gate_diagnostics(found))
             self._finish("quality", inputs, f"no quality could be taught, so there is no gate: {found}", started, ())
             return
         store_quality(found.network, path)

@@ -24,7 +24,7 @@ from wildstyle.recognisers import Recogniser
 from wildstyle.recognisers.quality import FARTHEST, QualityNetwork
 from wildstyle.synthesis import sample_seeds
 
-FEWEST = 40
+FEWEST = 24
 """Faces below which nothing is taught."""
 
 _AT_ONCE = 64
@@ -36,7 +36,7 @@ class QualitySettings:
     """How the quality is taught.
 
     Attributes:
-        faces: clean faces that are made worse and looked at, >= 40. A few thousand are enough.
+        faces: clean faces that are made worse and looked at, >= 24. A few thousand are enough.
         curve_faces: clean faces on which the curve of sizes is measured, >= 16.
         least_correlation: of the size read and the size found, on faces left out, below which the quality is refused.
     """
