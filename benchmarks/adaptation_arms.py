@@ -8,7 +8,7 @@ from pathlib import Path
 
 from wildstyle.adaptation import AdaptSettings, GuidanceSettings
 from wildstyle.synthesis import StyleGenerator
-from wildstyle.synthesis.kinds import ready_made
+from wildstyle.synthesis.kinds.blind import BlindGenerator
 
 Pick = Callable[[StyleGenerator], StyleGenerator]
 
@@ -47,9 +47,7 @@ def nothing(settings: AdaptSettings) -> AdaptSettings:
 
 def blind(fitted: StyleGenerator) -> StyleGenerator:
     """A recipe that knows nothing of the footage."""
-    found = ready_made("blind")
-    assert isinstance(found, StyleGenerator)
-    return found
+    return BlindGenerator()
 
 
 def with_blind(settings: AdaptSettings) -> AdaptSettings:

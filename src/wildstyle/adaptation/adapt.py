@@ -29,7 +29,7 @@ from wildstyle.faces.source import FaceSource
 from wildstyle.randomness import item_rng
 from wildstyle.recognisers import Recogniser, embed_source
 from wildstyle.synthesis import StyleGenerator
-from wildstyle.synthesis.kinds import ready_made
+from wildstyle.synthesis.kinds.blind import BlindGenerator
 from wildstyle.synthesis.kinds.chain import ChainGenerator
 from wildstyle.training import Draws, LoopPlan, LoopResult, Progress, processes, train
 from wildstyle.training.metrics import read_metrics
@@ -250,8 +250,7 @@ def _maker(generator: StyleGenerator | TwinMaker, settings: AdaptSettings) -> tu
     blind, both = settings.blind_share, settings.both_share
     parts: tuple[tuple[float, int, int], ...] = ()
     if blind + both > 0:
-        recipe = ready_made("blind")
-        assert isinstance(recipe, StyleGenerator)
+        recipe = BlindGenerator()
         chain = ChainGenerator(recipe, generator)
         parts = ((blind, 0, recipe.axes), (1.0 - blind - both, recipe.axes, chain.axes))
         generator = chain

@@ -263,12 +263,10 @@ class _Run:
             return None
         self.company.wait()
         inputs = inputs_hash(self.base, resolved(settings), self._output_hash("fit"))
-        if self.folder.stage_done("quality", inputs):
-            path = self.folder.file(QUALITY)
-            return stored_quality(path) if path.is_file() else None
-        with self.company.first_goes_ahead():
-            if self.company.first:
-                self._teach(sides, generator, inputs)
+        if not self.folder.stage_done("quality", inputs):
+            with self.company.first_goes_ahead():
+                if self.company.first:
+                    self._teach(sides, generator, inputs)
         path = self.folder.file(QUALITY)
         return stored_quality(path) if path.is_file() else None
 

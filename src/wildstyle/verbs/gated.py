@@ -29,7 +29,7 @@ from wildstyle.recognisers.tensor_file import tensor_bytes
 from wildstyle.report import Diagnostics, Figure
 from wildstyle.runs.atomic import write_bytes
 from wildstyle.synthesis import StyleGenerator
-from wildstyle.synthesis.kinds import ready_made
+from wildstyle.synthesis.kinds.blind import BlindGenerator
 
 FEWEST = 60
 """Faces put aside below which no gate is tried."""
@@ -86,9 +86,7 @@ def taught(
 
 def worse(generator: StyleGenerator) -> Worse:
     """Faces of every quality: the learnt camera and the blind recipe."""
-    blind = ready_made("blind")
-    assert isinstance(blind, StyleGenerator)
-    return Worse(generator, blind)
+    return Worse(generator, BlindGenerator())
 
 
 def gated(
